@@ -1,0 +1,110 @@
+"""Many awaits, one call: the requests in flight share one call to a slow dependency (design §4.9).
+
+    submit(item) ─┐
+    submit(item) ─┼─► [this] ─► send([item, item, item]) ─► an answer or an error for each
+    submit(item) ─┘
+
+Bounded in count, bytes, time, and calls under way at once. A batch closes when it is full, or `max_wait` after its first
+item, or at once while no call is under way, so that a lone item never waits for company.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+
+class Batcher[In, Out]:
+    """`send` answers each item in order, with a result or an exception for it alone; if it raises, all its items do.
+
+    `size` is an item's weight in bytes; an item larger than `max_bytes` travels alone. `max_wait` is in seconds.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Sequence[In]], Awaitable[Sequence[Out | Exception]]],
+        *,
+        max_items: int = 500,
+        max_bytes: int = 8_000_000,
+        max_wait: float = 0.005,
+        in_flight: int = 4,
+        size: Callable[[In], int] = lambda _: 1,
+    ) -> None:
+        self._send, self._size = send, size
+        self._max_items, self._max_bytes, self._max_wait = max_items, max_bytes, max_wait
+        self._slots, self._in_flight = in_flight, 0
+        self._waiting: list[tuple[In, asyncio.Future[Out]]] = []
+        self._bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._calls: set[asyncio.Task[None]] = set()
+
+    async def submit(self, item: In) -> Out:
+        """The answer for this item. Raises what `send` gave for it. Cancelling it leaves the others alone."""
+        loop = asyncio.get_running_loop()
+        weight = self._size(item)
+        if self._waiting and self._bytes + weight > self._max_bytes:
+            self._close()
+        answer: asyncio.Future[Out] = loop.create_future()
+        self._waiting.append((item, answer))
+        self._bytes += weight
+        if len(self._waiting) >= self._max_items or self._bytes >= self._max_bytes:
+            self._close()
+        elif self._timer is None:
+            # With nothing under way the batch goes in the next turn of the loop: it takes along what is ready now.
+            self._timer = loop.call_later(self._max_wait if self._in_flight else 0, self._close)
+        return await answer
+
+    async def drain(self) -> None:
+        """Send what waits and return when every call has ended: for a graceful stop."""
+        while self._waiting or self._calls:
+            self._close()
+            await asyncio.gather(*self._calls, return_exceptions=True)
+
+    def _close(self) -> None:
+        """Send the waiting batch, unless all calls are taken: then it goes on growing until one ends."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._waiting or self._in_flight >= self._slots:
+            return
+        batch = self._cut()
+        self._in_flight += 1
+        call = asyncio.get_running_loop().create_task(self._call(batch))
+        self._calls.add(call)
+        call.add_done_callback(self._ended)
+
+    def _cut(self) -> list[tuple[In, asyncio.Future[Out]]]:
+        """The next batch within the bounds: the first item always, further ones while they fit."""
+        count, weight = 0, 0
+        for item, _ in self._waiting:
+            weight += self._size(item)
+            if count and (count >= self._max_items or weight > self._max_bytes):
+                break
+            count += 1
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._bytes = sum(self._size(item) for item, _ in self._waiting)
+        return batch
+
+    def _ended(self, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        self._in_flight -= 1
+        if self._waiting:
+            self._close()
+
+    async def _call(self, batch: list[tuple[In, asyncio.Future[Out]]]) -> None:
+        wanted = [(item, answer) for item, answer in batch if not answer.done()]  # a cancelled caller asks no more
+        if not wanted:
+            return
+        try:
+            results: Sequence[Out | Exception] = await self._send([item for item, _ in wanted])
+        except asyncio.CancelledError:
+            for _, answer in wanted:
+                answer.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - every caller gets it; nothing is swallowed
+            results = [error] * len(wanted)
+        for (_, answer), result in zip(wanted, results, strict=True):
+            if answer.done():
+                continue
+            if isinstance(result, Exception):
+                answer.set_exception(result)
+            else:
+                answer.set_result(result)

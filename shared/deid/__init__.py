@@ -1,0 +1,1 @@
+"""The door from PHI to SafeRow."""

@@ -1,0 +1,157 @@
+"""What an event says: one frozen model for each type, with the topics after which the types are named.
+
+On the clinical side an event is a reference (project, type, id, version), never a resource; beyond the door it is a row
+that only `shared.deid` can have made. The models are strict and closed: an unknown field is an error, so that nothing
+rides along unseen.
+"""
+
+import re
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+
+
+def _instant(text: str) -> str:
+    """A FHIR `instant` (R4 datatypes): to the second or finer, with its zone, and a real point in time."""
+    if not _INSTANT.fullmatch(text):
+        raise ValueError("not an instant")
+    datetime.fromisoformat(text)
+    return text
+
+
+Project = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\-\.]{1,64}$")]
+ResourceType = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z]{1,63}$")]
+FhirId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\-\.]{1,64}$")]  # R4 datatypes, `id`
+Instant = Annotated[str, AfterValidator(_instant)]
+Generation = Annotated[int, Field(ge=0, lt=2**48)]  # policy epoch × 2^16 + text attempt
+Keyed = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16,64}$")]  # an HMAC, in hex
+Sequence = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,16}(/[0-9a-f]{1,16}){0,3}$")]  # BigQuery CDC
+
+
+class Data(BaseModel):
+    """The data of an event. JSON names are camelCase, as FHIR's are."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        serialize_by_alias=True,
+    )
+    TYPE: ClassVar[str]
+
+    def identity(self) -> tuple[object, ...]:
+        """What makes this content itself: the same event id with another identity is a reused key (design §4.6)."""
+        return (self.model_dump_json(),)
+
+
+class Reference(Data):
+    """A version of a resource, as the clinical side names it."""
+
+    project: Project
+    type: ResourceType
+    id: FhirId
+    version: FhirId
+    last_updated: Instant
+    generation: Generation
+
+
+class Changed(Reference):
+    """fhir.changed: a write that Medplum told us of."""
+
+    TYPE = "io.starvit.fhir.resource.changed.v1"
+
+
+class DeletionClaimed(Data):
+    """fhir.changed: somebody who knows the webhook's secret says that a resource was deleted. To be confirmed."""
+
+    TYPE = "io.starvit.fhir.resource.deletion-claimed.v1"
+    project: Project
+    subscription: str = Field(pattern=r"^[A-Za-z0-9\-]{1,64}$")
+    type: ResourceType
+    id: FhirId
+    generation: Generation
+
+
+class Validated(Reference):
+    """fhir.validated: a version that passed, or a deletion that Medplum confirmed.
+
+    For a deletion, `version` and `last_updated` are those of the last version before it.
+    """
+
+    TYPE = "io.starvit.fhir.resource.validated.v1"
+    op: Literal["write", "delete"]
+
+
+class Accessed(Data):
+    """fhir.accessed: our service read PHI. Becomes one AuditEvent in Medplum."""
+
+    TYPE = "io.starvit.fhir.resource.accessed.v1"
+    project: Project
+    type: ResourceType
+    id: FhirId
+    version: FhirId | None
+    action: Literal["vread", "history"]
+    handler: str
+    purpose: Literal["validation", "de-identification"]
+    at: AwareDatetime = Field(strict=False)  # when the first of perhaps several attempts read it
+
+    def identity(self) -> tuple[object, ...]:
+        """All but the time: a retry reads again, and it is the same access."""
+        return (self.project, self.type, self.id, self.version, self.action, self.handler)
+
+
+class Deidentified(Data):
+    """fhir.deidentified: a row that has passed the door. `project` is the tenant's public name, not Medplum's id."""
+
+    TYPE = "io.starvit.fhir.resource.deidentified.v1"
+    project: Project
+    resource_type: ResourceType
+    key: Keyed
+    sequence: Sequence
+    version: Keyed
+    generation: Generation
+    deleted: bool
+    policy: str
+    policy_hash: Keyed
+    key_id: str
+    resource: dict[str, object] | None
+
+    def identity(self) -> tuple[object, ...]:
+        """Key and sequence: a re-run of the door under the same generation makes the same row."""
+        return (self.project, self.resource_type, self.key, self.sequence)
+
+
+class Committed(Data):
+    """analytics.committed: the warehouse has the row."""
+
+    TYPE = "io.starvit.analytics.committed.v1"
+    project: Project
+    resource_type: ResourceType
+    key: Keyed
+    sequence: Sequence
+    deleted: bool
+
+
+class Quarantined(Data):
+    """<handler>.quarantine: a message set aside under a code. Carries the reference if it parsed, never a body."""
+
+    TYPE = "io.starvit.quarantined.v1"
+    handler: str
+    topic: str
+    code: str
+    at: str  # a FHIRPath, attribute or field name
+    event_id: str | None
+    event_type: str | None
+    reference: dict[str, object] | None  # the event's own data, only if it parsed and only on the clinical side
+
+
+DATA: dict[str, type[Data]] = {
+    model.TYPE: model for model in (Changed, DeletionClaimed, Validated, Accessed, Deidentified, Committed, Quarantined)
+}

@@ -1,0 +1,1 @@
+"""The FHIR integration layer: the only way to PHI."""

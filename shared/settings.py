@@ -1,0 +1,149 @@
+"""All settings: one frozen model, read once from the environment (and from mounted secrets), printed redacted at start.
+
+Each field says what it does; docs/backend/STACK.md lists them and a test holds the two together. Secrets are
+SecretStr, so that printing the model never shows one. A deployment of one zone holds only that zone's secrets: the
+start refuses the rest.
+"""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Zone(StrEnum):
+    """Which handlers an instance mounts, and so what its service account may touch (design §2)."""
+
+    INGRESS = "ingress"
+    CLINICAL = "clinical"
+    ANALYTICS = "analytics"
+    OPS = "ops"
+    ALL = "all"  # one machine only; the cloud refuses it
+
+
+class Client(BaseModel):
+    """A Medplum ClientApplication."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    id: str = Field(min_length=1)
+    secret: SecretStr = Field(min_length=1)
+
+
+HexKey = Annotated[SecretStr, Field(min_length=64, description="32 random bytes or more, in hex")]
+
+
+class Tenant(BaseModel):
+    """A Medplum project and all that is its own. What a zone may not have is left out of its deployment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    project: str = Field(pattern=r"^[A-Za-z0-9\-\.]{1,64}$", description="the Medplum project's id")
+    name: str = Field(pattern=r"^[a-z][a-z0-9\-]{0,30}$", description="the public name, used beyond the door")
+    dataset: str = Field(pattern=r"^[a-z][a-z0-9_]{0,60}$", description="the BigQuery dataset")
+    policy: Literal["safe-harbor", "expert"] = "safe-harbor"
+    epoch: int = Field(default=1, ge=1, lt=2**31, description="raised with every policy, view or rule change")
+    webhooks: dict[str, tuple[SecretStr, ...]] = Field(
+        default_factory=dict,
+        description="subscription name in the webhook's path → its secrets, newest first (several while rotating)",
+    )
+    event_key: HexKey | None = Field(default=None, description="HMAC key of ce-ids and ordering keys")
+    reader: Client | None = Field(default=None, description="reads resources")
+    auditors: tuple[Client, ...] = Field(default=(), description="write AuditEvents; each has a quota of its own")
+    pseudonym_key: HexKey | None = Field(default=None, description="HMAC key of all beyond the door")
+    key_id: str = Field(default="k1", pattern=r"^[a-z0-9\-]{1,16}$", description="names the pseudonym key on each row")
+
+    @property
+    def generation(self) -> int:
+        """The generation of a first attempt: epoch × 2^16 (design §1)."""
+        return self.epoch << 16
+
+
+class Settings(BaseSettings):
+    """Environment variables carry the prefix `STARVIT_`; PORT and ZONE are Cloud Run's and ours."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="STARVIT_", frozen=True, extra="ignore", hide_input_in_errors=True, env_parse_none_str=""
+    )
+
+    zone: Zone = Field(default=Zone.ALL, validation_alias="ZONE", description="which handlers are mounted")
+    local: bool = Field(default=False, description="the embedded parts of one machine are allowed")
+    tenants: tuple[Tenant, ...] = Field(default=(), description="the Medplum projects served, as JSON")
+    tenants_file: Path | None = Field(default=None, description="the same from a mounted secret; wins over `tenants`")
+    gcp_project: str = Field(default="starvit", description="the Google Cloud project of topics and datasets")
+    public_url: str = Field(
+        default="http://127.0.0.1:8080", description="this zone's https URL: the push tokens' audience"
+    )
+    push_account: str = Field(
+        default="push-{handler}@{project}.iam.gserviceaccount.com",
+        description="the service account whose token a handler's subscription sends",
+    )
+    oidc_issuers: tuple[str, ...] = Field(
+        default=("https://accounts.google.com", "accounts.google.com"), description="accepted `iss` of push tokens"
+    )
+    jwks_url: str = Field(
+        default="https://www.googleapis.com/oauth2/v3/certs", description="where the issuer publishes its keys"
+    )
+    medplum_url: str = Field(default="https://api.medplum.com", description="the Medplum server")
+    pubsub_endpoint: str = Field(default="", description="host:port of a local Pub/Sub; empty in the cloud")
+    bigquery_endpoint: str = Field(default="", description="host:port of a local warehouse (gRPC); empty in the cloud")
+    ledger: str = Field(default="memory", description="memory | sqlite:<path> | firestore:<database>")
+    trace_exporter: Literal["none", "gcp"] = Field(default="none", description="where spans go")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="least level logged")
+
+    # application deadline < ack deadline ≤ Cloud Run timeout < lease (design §4.6); all in seconds
+    deadline: float = Field(default=25, gt=0, description="the most that a handler may take")
+    ack_deadline: int = Field(default=30, ge=10, le=600, description="Pub/Sub's, and so its HTTP timeout")
+    request_timeout: float = Field(default=60, gt=0, description="Cloud Run's and gunicorn's")
+    lease: float = Field(default=90, gt=0, description="how long a key stays leased to a worker that died")
+    retention: float = Field(default=40 * 86400, ge=31 * 86400, description="how long a ledger record is kept")
+
+    webhook_limit: int = Field(default=10_000_000, gt=0, description="bytes of a webhook's body")
+    push_limit: int = Field(default=14_000_000, gt=0, description="bytes of a push: 10 MB of data as base64 in JSON")
+    resource_limit: int = Field(default=2_000_000, gt=0, description="bytes of a resource read from Medplum")
+    concurrency: int = Field(default=80, gt=0, description="messages in work at once; more are sent back (429)")
+    unsigned_per_minute: int = Field(default=120, gt=0, description="webhooks without a valid signature, per address")
+    claims_per_minute: int = Field(
+        default=600, gt=0, description="delete claims per subscription; the rest is reconcile's"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.deadline < self.ack_deadline <= self.request_timeout < self.lease:
+            raise ValueError("must hold: deadline < ack_deadline <= request_timeout < lease")
+        names = [t.name for t in self.tenants] + [t.project for t in self.tenants] + [t.dataset for t in self.tenants]
+        if len(set(names)) != len(names):
+            raise ValueError("each tenant has a project, a name and a dataset of its own")
+        paths = [path for t in self.tenants for path in t.webhooks]
+        if len(set(paths)) != len(paths):
+            raise ValueError("a webhook subscription belongs to one tenant")
+        return self
+
+    def account(self, handler: str) -> str:
+        """The service account whose token a push to `handler` must carry."""
+        return self.push_account.format(handler=handler, project=self.gcp_project)
+
+    def audience(self, handler: str) -> str:
+        """The exact audience of a push to `handler`: the endpoint's URL, Pub/Sub's default."""
+        return f"{self.public_url}/v1/push/{handler}"
+
+
+def load() -> Settings:
+    """The settings of this process. Raises pydantic.ValidationError (without values) and OSError."""
+    settings = Settings()
+    if settings.tenants_file is None:
+        return settings
+    text = settings.tenants_file.read_text()
+    return Settings.model_validate({**dict(settings), "tenants": _tenants(text)})
+
+
+def _tenants(text: str) -> tuple[Tenant, ...]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(tuple[Tenant, ...]).validate_json(text)
+
+
+def in_cloud() -> bool:
+    """Cloud Run sets K_SERVICE for every container."""
+    return "K_SERVICE" in os.environ

@@ -1,0 +1,1 @@
+"""Where effects go: Pub/Sub, BigQuery, TigerGraph; each port with its memory twin."""
