@@ -11,7 +11,7 @@ All methods raise Problem(LEDGER_DOWN) when the store does not answer. Times are
 caller's clock, so that tests and simulations can turn it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -49,6 +49,7 @@ class Lease:
     owner: str
     token: int
     until: float
+    seen: object = field(default=None, compare=False, repr=False)  # a store's own note of the record, to save a read
 
 
 class Ledger(Protocol):

@@ -1,0 +1,61 @@
+"""The protocol's arrows as pure functions: what a record becomes, or why it may not.
+
+    claimed · ended · renewed · reopened : the record as found (None: absent) → the record to be written
+
+A store that can compare-and-set whole records (memory, firestore) needs nothing else; sqlite says the same in SQL, and
+the contract suite holds the three together. An expired record counts as absent here, in one place, because a store's
+own expiry is late (Firestore's TTL by a day or so) or missing. Its token is still counted on: as long as the store
+remembers a key, no two leases of it ever have the same token.
+"""
+
+from dataclasses import replace
+
+from shared.errors import Code, Problem
+from shared.ledger.port import Lease, Record, State
+
+RETENTION = 40 * 86400.0  # seconds; beyond topic and dead-letter retention, 31 days
+
+
+def claimed(
+    found: Record | None, key: str, fingerprint: str, *, owner: str, now: float, until: float, expires: float
+) -> Record | None:
+    """The key's new lease, or None if the record that was found stands in its way."""
+    if found is not None and found.expires > now:
+        over = found.state in (State.LEASED, State.RETRY) and found.until <= now
+        if found.fingerprint != fingerprint or not over:
+            return None
+    token = 1 if found is None else found.token + 1
+    return Record(key, State.LEASED, token, owner, until, "", fingerprint, expires)
+
+
+def ended(
+    found: Record | None, lease: Lease, state: State, *, code: str, now: float, not_before: float, expires: float
+) -> Record:
+    """The end of a lease. Raises Problem(LEASE_LOST)."""
+    until = end_time(state, now=now, not_before=not_before)
+    return replace(_held(found, lease, now), state=state, until=until, code=code, expires=expires)
+
+
+def renewed(found: Record | None, lease: Lease, *, now: float, until: float, expires: float) -> Record:
+    """A lease that lasts longer, with the same token. Raises Problem(LEASE_LOST)."""
+    return replace(_held(found, lease, now), until=until, expires=expires)
+
+
+def reopened(found: Record | None, *, now: float, expires: float) -> Record | None:
+    """An operator's POISON → RETRY, claimable at once by any clock. It keeps the code that it was set aside under."""
+    if found is None or found.expires <= now or found.state is not State.POISON:
+        return None
+    return replace(found, state=State.RETRY, until=0.0, expires=expires)
+
+
+def end_time(state: State, *, now: float, not_before: float) -> float:
+    """`Record.until` of a lease that ends in `state`."""
+    if state is State.LEASED:
+        raise ValueError("a lease does not end in LEASED; renew it")
+    return not_before if state is State.RETRY else now
+
+
+def _held(found: Record | None, lease: Lease, now: float) -> Record:
+    if found is None or found.expires <= now or found.state is not State.LEASED or found.token != lease.token:
+        raise Problem(Code.LEASE_LOST, "ledger")
+    return found
