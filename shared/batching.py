@@ -4,8 +4,8 @@
     submit(item) ─┼─► [this] ─► send([item, item, item]) ─► an answer or an error for each
     submit(item) ─┘
 
-Bounded in count, bytes, time, and calls under way at once. A batch closes when it is full, or `max_wait` after its first
-item, or at once while no call is under way, so that a lone item never waits for company.
+Bounded in count, bytes, time, and calls under way at once. A batch closes when it is full, or `max_wait` after its
+first item, or at once while no call is under way, so that a lone item never waits for company.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ class Batcher[In, Out]:
         """Send what waits and return when every call has ended: for a graceful stop."""
         while self._waiting or self._calls:
             self._close()
-            await asyncio.gather(*self._calls, return_exceptions=True)
+            await asyncio.wait(self._calls)  # yields even when all have ended: `_ended` has yet to run
 
     def _close(self) -> None:
         """Send the waiting batch, unless all calls are taken: then it goes on growing until one ends."""

@@ -1,5 +1,6 @@
 """The ports of the sinks. Each is kept by a real adapter and by a memory twin, proven by one contract suite."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from shared.deid.row import SafeRow
@@ -22,6 +23,18 @@ class Warehouse(Protocol):
         """Put the row into the current rows (newest sequence wins, whatever the order) and into the change log.
 
         Returns when both are durable. Idempotent. Raises Problem(WAREHOUSE_DOWN | ROW_REFUSED).
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+class AuditWriter(Protocol):
+    async def create_once(self, project: str, tag: str, audit_event: Mapping[str, object]) -> bool:
+        """Create the AuditEvent unless one with this meta.tag code (system urn:starvit:event) is there.
+
+        True when it was created. Race-safe: If-None-Exist. Raises Problem: UNKNOWN_PROJECT, AUDIT_REFUSED (400, 422),
+        MEDPLUM_DOWN, MEDPLUM_BUSY (429, with retry_after from the RateLimit header), MEDPLUM_DENIED.
         """
         ...
 

@@ -1,7 +1,7 @@
-"""Google's Firestore emulator as a child process, for the contract of the cloud ledger.
+"""Google's emulators as child processes, for the contracts of what runs in the cloud.
 
-Started from its jar (the gcloud wrapper leaves the JVM behind when it is ended) and bounded in memory. Where gcloud,
-the jar or java is missing, the tests that need it are skipped and say so.
+Started from their jars (the gcloud wrapper leaves the JVM behind when it is ended) and bounded in memory. Where gcloud,
+a jar or java is missing, the tests that need it are skipped and say so.
 """
 
 import os
@@ -15,21 +15,43 @@ from pathlib import Path
 
 import pytest
 
-_JAR = "platform/cloud-firestore-emulator/cloud-firestore-emulator.jar"
-_MAIN = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
+_FIRESTORE = "platform/cloud-firestore-emulator/cloud-firestore-emulator.jar"
+_FIRESTORE_MAIN = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
+_PUBSUB = "platform/pubsub-emulator/lib/cloud-pubsub-emulator-*-all.jar"
 
 
 @contextmanager
 def firestore_emulator(scratch: Path) -> Iterator[str]:
     """host:port of an emulator that lives as long as the block."""
-    java, jar = shutil.which("java"), _jar(scratch)
+    jar = _jar(scratch, _FIRESTORE)
+    with _running(scratch, ["-Xmx256m", "-Duser.language=en", "-cp", str(jar), _FIRESTORE_MAIN]) as address:
+        yield address
+
+
+@contextmanager
+def pubsub_emulator(scratch: Path) -> Iterator[str]:
+    """host:port of an emulator that lives as long as the block."""
+    with _running(scratch, ["-Xmx128m", "-jar", str(_jar(scratch, _PUBSUB))]) as address:
+        yield address
+
+
+def free_port() -> int:
+    """A port on which nothing listens, as of now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _running(scratch: Path, arguments: list[str]) -> Iterator[str]:
+    java = shutil.which("java")
     if java is None:
         pytest.skip("java is not installed")
     port = free_port()
-    options = ["-Xmx256m", "-XX:+UseSerialGC", "-Duser.language=en"]
     with (scratch / "emulator.log").open("wb") as log:
         process = subprocess.Popen(
-            [java, *options, "-cp", str(jar), _MAIN, "--host=127.0.0.1", f"--port={port}"],
+            [java, "-XX:+UseSerialGC", *arguments, "--host=127.0.0.1", f"--port={port}"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -46,18 +68,10 @@ def firestore_emulator(scratch: Path) -> Iterator[str]:
             process.wait()
 
 
-def free_port() -> int:
-    """A port on which nothing listens, as of now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _jar(scratch: Path) -> Path:
+def _jar(scratch: Path, pattern: str) -> Path:
     gcloud = shutil.which("gcloud")
     if gcloud is None:
-        pytest.skip("gcloud is not installed, so there is no Firestore emulator")
+        pytest.skip("gcloud is not installed, so there are no emulators")
     root = subprocess.run(
         [gcloud, "info", "--format=value(installation.sdk_root)"],
         env={**os.environ, "CLOUDSDK_CONFIG": str(scratch)},
@@ -65,10 +79,10 @@ def _jar(scratch: Path) -> Path:
         text=True,
         check=True,
     )
-    jar = Path(root.stdout.strip()) / _JAR
-    if not jar.exists():
-        pytest.skip("the Google Cloud SDK has no cloud-firestore-emulator component")
-    return jar
+    jars = sorted(Path(root.stdout.strip()).glob(pattern))
+    if not jars:
+        pytest.skip(f"the Google Cloud SDK has no {pattern.split('/')[1]} component")
+    return jars[-1]
 
 
 def _wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
@@ -80,4 +94,4 @@ def _wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
             time.sleep(0.1)
         else:
             return
-    pytest.fail("the Firestore emulator did not start")
+    pytest.fail("the emulator did not start")

@@ -1,0 +1,86 @@
+"""GoogleSQL as DuckDB's SQL (by sqlglot), and DuckDB's types as BigQuery's.
+
+The twin is one Google Cloud project, so a table's project is dropped.
+"""
+
+import re
+from datetime import datetime
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+
+BIGQUERY_TO_DUCKDB = {
+    "STRING": "VARCHAR",
+    "INTEGER": "BIGINT",
+    "BOOLEAN": "BOOLEAN",
+    "FLOAT": "DOUBLE",
+    "JSON": "JSON",
+    "TIMESTAMP": "TIMESTAMPTZ",
+}
+_DUCKDB_TO_BIGQUERY = {
+    "VARCHAR": "STRING",
+    "JSON": "JSON",
+    "BOOLEAN": "BOOLEAN",
+    "DATE": "DATE",
+    "DOUBLE": "FLOAT",
+    "FLOAT": "FLOAT",
+    "TIMESTAMP": "DATETIME",
+    "TIMESTAMP WITH TIME ZONE": "TIMESTAMP",
+} | dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UBIGINT", "UINTEGER"), "INTEGER")
+
+
+class BadSql(Exception):
+    """The statement is none, or none that is taken here. Its text is for a developer's eyes: this is a stand-in."""
+
+
+def parse(sql: str) -> exp.Query | exp.Delete:
+    """A query or a DELETE in GoogleSQL, with the project dropped. Raises BadSql."""
+    try:
+        tree = sqlglot.parse_one(sql, read="bigquery")
+    except sqlglot.ParseError as error:
+        raise BadSql(str(error)) from error
+    if not isinstance(tree, exp.Query | exp.Delete):
+        raise BadSql(f"{type(tree).__name__} is not taken here")
+    for table in tree.find_all(exp.Table):
+        table.set("catalog", None)
+    return tree
+
+
+def to_duckdb(tree: exp.Expression) -> str:
+    return str(tree.sql("duckdb", comments=False))
+
+
+def quoted(*names: str) -> str:
+    """A dotted name in quotes."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def field(name: str, duckdb_type: str) -> dict[str, str]:
+    """A column of a result, as BigQuery's REST describes it."""
+    repeated = duckdb_type.endswith("[]")
+    scalar = re.sub(r"\(.*\)$", "", duckdb_type.removesuffix("[]"))
+    kind = _DUCKDB_TO_BIGQUERY.get(scalar, "NUMERIC" if scalar == "DECIMAL" else "STRING")
+    return {"name": name, "type": kind, "mode": "REPEATED" if repeated else "NULLABLE"}
+
+
+def parameter(given: dict[str, Any]) -> object:
+    """The Python value of a query parameter's REST form."""
+    kind, value = given["parameterType"], given["parameterValue"]
+    if kind["type"] == "ARRAY":
+        inner = kind["arrayType"]
+        return [parameter({"parameterType": inner, "parameterValue": v}) for v in value.get("arrayValues", ())]
+    text = value.get("value")
+    if text is None:
+        return None
+    match kind["type"]:
+        case "INT64" | "INTEGER":
+            return int(text)
+        case "FLOAT64" | "FLOAT":
+            return float(text)
+        case "BOOL" | "BOOLEAN":
+            return str(text).lower() == "true"
+        case "TIMESTAMP":
+            return datetime.fromisoformat(text)
+        case _:
+            return text

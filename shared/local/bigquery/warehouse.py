@@ -1,0 +1,90 @@
+"""The embedded warehouse: both servers around one store, in one process, for any number of clients."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import uvicorn
+from grpc import aio
+
+from shared.local.bigquery.append import BigQueryWrite, Fault, Stats, server
+from shared.local.bigquery.rest import Rest
+from shared.local.bigquery.store import Store
+from shared.sinks.bigquery import schema
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the servers listen: `grpc` is host:port, `rest` a URL."""
+
+    grpc: str
+    rest: str
+
+
+class Warehouse:
+    """`path`: DuckDB's file. `start` and `stop` may be repeated; the data stays until `close`."""
+
+    def __init__(self, path: str = ":memory:", *, project: str = "starvit") -> None:
+        self._project = project
+        self._store = Store(path)
+        self._write = BigQueryWrite(self._store)
+        self._grpc: aio.Server | None = None
+        self._rest: uvicorn.Server | None = None
+        self._ticking: asyncio.Task[None] | None = None
+
+    async def start(self, *, grpc_port: int = 0, rest_port: int = 0) -> Endpoints:
+        """Listen on 127.0.0.1; port 0 is one that is free."""
+        self._grpc = server(self._write)
+        grpc_port = self._grpc.add_insecure_port(f"127.0.0.1:{grpc_port}")
+        await self._grpc.start()
+        listening = socket.create_server(("127.0.0.1", rest_port))
+        config = uvicorn.Config(Rest(self._store).app(), lifespan="off", log_config=None, access_log=False)
+        config.load()
+        # The parts of uvicorn's serve() without its signal handlers: those belong to whoever owns this process.
+        self._rest = uvicorn.Server(config)
+        self._rest.lifespan = config.lifespan_class(config)
+        await self._rest.startup(sockets=[listening])
+        self._ticking = asyncio.create_task(self._rest.main_loop())
+        return Endpoints(f"127.0.0.1:{grpc_port}", f"http://127.0.0.1:{listening.getsockname()[1]}")
+
+    async def stop(self, *, grace: float = 0.5) -> None:
+        """Stop listening; calls under way have `grace` seconds."""
+        if self._grpc is not None:
+            await self._grpc.stop(grace)
+            self._grpc = None
+        if self._rest is not None and self._ticking is not None:
+            self._rest.should_exit = True
+            await self._ticking
+            await self._rest.shutdown()
+            self._rest = self._ticking = None
+
+    def close(self) -> None:
+        """Let go of the data: a file stays, memory is gone."""
+        self._store.close()
+
+    async def provision(self, dataset: str) -> None:
+        """Create the dataset with its tables and views, from schemas/bigquery, where they are not there yet."""
+        await asyncio.to_thread(self._store.create_dataset, dataset)
+        tables = [schema.table(name, self._project, dataset) for name in schema.TABLES]
+        views = [schema.view(name, self._project, dataset) for name in schema.VIEWS]
+        for resource in tables + views:
+            await asyncio.to_thread(self._store.create_table, resource)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query in GoogleSQL."""
+        return self._store.rows(sql)
+
+    def dump(self) -> Iterator[str]:
+        """Every cell of every table as text, superseded changes included: for a scan for what must not be there."""
+        return self._store.dump()
+
+    def plant(self, *faults: Fault) -> None:
+        """The next append requests suffer these, one each."""
+        self._write.faults.extend(faults)
+
+    @property
+    def stats(self) -> Stats:
+        """What the appending side has seen so far."""
+        return replace(self._write.stats)

@@ -1,0 +1,82 @@
+"""The publisher: messages confirmed by Pub/Sub, those of one topic sharing a call (design §4.9).
+
+    publish(topic, message) ─┐
+    publish(topic, message) ─┴─► [this] ─► Publish([message, message]) ─► confirmed, or PUBSUB_DOWN for each
+
+There is no retry here: the pipeline answers 503 and Pub/Sub or Medplum delivers again, so a message may be published
+twice; its ce-id is the same, and that is what counts. Ordering keys are kept for a caller that waits for one
+confirmation before it publishes the next. The client is made on first use, in the running loop: gRPC's threads do not
+survive gunicorn's fork.
+"""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING
+
+from shared.batching import Batcher
+from shared.errors import Code, Problem
+from shared.events.envelope import Message
+from shared.sinks.channels import publisher_client
+
+if TYPE_CHECKING:
+    from google.pubsub_v1 import PublisherAsyncClient
+
+_MOST_MESSAGES = 1000
+_MOST_BYTES = 9_000_000  # Pub/Sub takes 10 MB with all that is around the messages
+_AROUND = 64  # bytes that protobuf adds to a message, more or less
+
+
+class PubSubPublisher:
+    """`endpoint`: host:port of a local Pub/Sub; empty in the cloud. `timeout` is of a call, in seconds."""
+
+    def __init__(self, project: str, endpoint: str = "", *, timeout: float = 10.0) -> None:
+        self._project, self._endpoint, self._timeout = project, endpoint, timeout
+        self._client: PublisherAsyncClient | None = None
+        self._open = AsyncExitStack()
+        self._topics: dict[str, Batcher[Message, None]] = {}
+
+    async def publish(self, topic: str, message: Message) -> None:
+        """Returns when Pub/Sub has confirmed the message. Raises Problem(PUBSUB_DOWN)."""
+        batcher = self._topics.get(topic)
+        if batcher is None:
+            send = partial(self._send, topic)
+            batcher = Batcher(send, max_items=_MOST_MESSAGES, max_bytes=_MOST_BYTES, size=_size)
+            self._topics[topic] = batcher
+        await batcher.submit(message)
+
+    async def close(self) -> None:
+        """Send what waits, then hang up."""
+        for batcher in self._topics.values():
+            await batcher.drain()
+        await self._open.aclose()
+        self._client = None
+
+    async def _send(self, topic: str, messages: Sequence[Message]) -> Sequence[Exception | None]:
+        from google.api_core.exceptions import GoogleAPIError
+        from google.auth.exceptions import GoogleAuthError
+        from google.pubsub_v1.types import PublishRequest
+
+        request = PublishRequest.pb()(topic=f"projects/{self._project}/topics/{topic}")
+        for message in messages:
+            request.messages.add(
+                data=message.data, attributes=dict(message.attributes), ordering_key=message.ordering_key
+            )
+        try:
+            client = await self._connected()
+            response = await client.publish(request=PublishRequest.wrap(request), retry=None, timeout=self._timeout)
+            confirmed = len(response.message_ids)
+        except (GoogleAPIError, GoogleAuthError, OSError):
+            confirmed = 0
+        # All or none: Pub/Sub confirms a request as a whole. An error of one's own for each caller, with its own trace.
+        return [None if confirmed == len(messages) else Problem(Code.PUBSUB_DOWN, topic) for _ in messages]
+
+    async def _connected(self) -> "PublisherAsyncClient":
+        if self._client is None:
+            self._client = await self._open.enter_async_context(publisher_client(self._endpoint))
+        return self._client
+
+
+def _size(message: Message) -> int:
+    attributes = sum(len(name) + len(value) + 8 for name, value in message.attributes.items())
+    return len(message.data) + attributes + len(message.ordering_key) + _AROUND

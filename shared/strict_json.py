@@ -1,0 +1,83 @@
+"""JSON as RFC 8259 has it and RFC 8785 wants it: one meaning for every reader, or none.
+
+Two parsers that disagree about a body are a way around a check: one reads the first of two equal keys, the other the
+last; one takes NaN, another half a surrogate pair, a third 1e400 as infinity. Whatever could be read in two ways is
+refused: duplicate keys, NaN and Infinity, numbers beyond a double, lone surrogates, a byte order mark, bytes that are
+not UTF-8, and nesting deeper than 100. Against: a signed or trusted body that says something else further on.
+
+The error has no text of the input, and no foreign exception hangs on it: a JSONDecodeError carries the whole document.
+Numbers become int and float, so a decimal's trailing zeros are lost; whoever needs them reads the bytes.
+"""
+
+import json
+from typing import NoReturn
+
+import orjson
+
+MAX_DEPTH = 100
+
+
+class NotStrictJson(ValueError):
+    """The body is not strict JSON. Says nothing of what it is."""
+
+    def __init__(self) -> None:
+        super().__init__("not strict JSON")
+
+
+def parse(body: bytes) -> object:
+    """The value of a body. Raises NotStrictJson."""
+    value = _read(body)
+    if value is _UNREADABLE or not _shallow(body, value):
+        raise NotStrictJson  # here and not where it was found: the foreign exception would become its context
+    return value
+
+
+def parse_object(body: bytes) -> dict[str, object]:
+    """The object that a body is. Raises NotStrictJson, also for any other JSON value."""
+    value = parse(body)
+    if not isinstance(value, dict):
+        raise NotStrictJson
+    return value
+
+
+_UNREADABLE: object = object()
+
+
+def _read(body: bytes) -> object:
+    try:
+        orjson.loads(body)  # strict about encoding, surrogates and numbers, but silent about duplicates
+        return _DECODER.decode(body.decode())
+    except (ValueError, RecursionError):
+        return _UNREADABLE
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise NotStrictJson
+    return found
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise NotStrictJson
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant)
+
+
+def _shallow(body: bytes, value: object) -> bool:
+    """Whether no value lies deeper than MAX_DEPTH. Most bodies have fewer brackets than that altogether."""
+    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
+        return True
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        deeper: list[object] = []
+        for container in level:
+            if isinstance(container, dict):
+                deeper.extend(container.values())
+            elif isinstance(container, list):
+                deeper.extend(container)
+        if not deeper:
+            return True
+        level = deeper
+    return not any(isinstance(container, (dict, list)) for container in level)
