@@ -43,6 +43,10 @@ class Code(Enum):
     NOT_JSON_TYPE = Meaning(_REFUSED, 415, "The content type is not a JSON one.")
     BAD_BODY = Meaning(_REFUSED, 400, "The body is not what this endpoint takes.")
     TOO_MANY_REQUESTS = Meaning(_REFUSED, 429, "Too many unsigned requests from this address.")
+    TOO_MANY_CLAIMS = Meaning(
+        _REFUSED, 429, "Too many deletions claimed over this subscription; reconcile finds the rest."
+    )
+    INTERNAL = Meaning(_REFUSED, 500, "The service failed in a way that it does not know.")
 
     # a message that no retry can mend
     MALFORMED_ENVELOPE = Meaning(_ASIDE, 204, "The push request is none of the four known shapes.")
@@ -59,7 +63,7 @@ class Code(Enum):
     NO_POLICY = Meaning(_ASIDE, 204, "The de-identification policy does not know this resource type.")
     ROW_REFUSED = Meaning(_ASIDE, 204, "The warehouse refused the row for good.")
     AUDIT_REFUSED = Meaning(_ASIDE, 204, "Medplum refused the AuditEvent for good.")
-    HANDLER_FAILED = Meaning(_ASIDE, 204, "The handler failed in a way that it does not know; see the trace.")
+    HANDLER_FAILED = Meaning(_ASIDE, 204, "The handler failed three times in a way that it does not know.")
     EGRESS_DENIED = Meaning(_ASIDE, 204, "An outbound call went to a host that is not allow-listed.")
 
     # a message whose work has become moot
@@ -75,11 +79,22 @@ class Code(Enum):
     WAREHOUSE_DOWN = Meaning(_AGAIN, 503, "BigQuery does not answer.")
     DLP_DOWN = Meaning(_AGAIN, 503, "DLP does not answer.")
     KEYS_DOWN = Meaning(_AGAIN, 503, "No signing keys could be had to check tokens with.")
+    UNEXPECTED = Meaning(_AGAIN, 503, "The handler failed in a way that it does not know; set aside at the third time.")
     BUSY = Meaning(_AGAIN, 409, "Another worker holds this event's lease.")
     LEASE_LOST = Meaning(_AGAIN, 409, "The lease ended before the work did; another worker may have it.")
     DEADLINE = Meaning(_AGAIN, 504, "The deadline was reached.")
     STOPPING = Meaning(_AGAIN, 503, "This instance is shutting down.")
     OVERLOADED = Meaning(_AGAIN, 429, "This instance has all the work that it can take.")
+
+    @property
+    def end(self) -> End:
+        """Which of the ends this code leads to."""
+        return self.value.end
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the answer."""
+        return self.value.status
 
     @property
     def slug(self) -> str:

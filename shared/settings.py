@@ -112,9 +112,9 @@ class Settings(BaseSettings):
     def _ordered(self) -> Self:
         if not self.deadline < self.ack_deadline <= self.request_timeout < self.lease:
             raise ValueError("must hold: deadline < ack_deadline <= request_timeout < lease")
-        names = [t.name for t in self.tenants] + [t.project for t in self.tenants] + [t.dataset for t in self.tenants]
-        if len(set(names)) != len(names):
-            raise ValueError("each tenant has a project, a name and a dataset of its own")
+        for own in ("project", "name", "dataset"):
+            if len({getattr(tenant, own) for tenant in self.tenants}) != len(self.tenants):
+                raise ValueError(f"each tenant has a {own} of its own")
         paths = [path for t in self.tenants for path in t.webhooks]
         if len(set(paths)) != len(paths):
             raise ValueError("a webhook subscription belongs to one tenant")

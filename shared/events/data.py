@@ -140,7 +140,11 @@ class Committed(Data):
 
 
 class Quarantined(Data):
-    """<handler>.quarantine: a message set aside under a code. Carries the reference if it parsed, never a body."""
+    """<handler>.quarantine: a message set aside under a code.
+
+    `event` is the event's own data if it parsed: a reference on the clinical side, a safe row beyond the door. What did
+    not parse is not kept: it could hold anything.
+    """
 
     TYPE = "io.starvit.quarantined.v1"
     handler: str
@@ -149,7 +153,7 @@ class Quarantined(Data):
     at: str  # a FHIRPath, attribute or field name
     event_id: str | None
     event_type: str | None
-    reference: dict[str, object] | None  # the event's own data, only if it parsed and only on the clinical side
+    event: dict[str, object] | None
 
 
 DATA: dict[str, type[Data]] = {

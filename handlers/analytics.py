@@ -1,0 +1,41 @@
+"""Put a de-identified row where analysts can query it.
+
+    fhir.deidentified ─► [this] ─► BigQuery (current rows, change log) ─► analytics.committed
+
+This handler can not reach PHI: it may not import `shared.phi` or `shared.fhir`, not even through others.
+"""
+
+from collections.abc import Collection, Sequence
+
+from shared.deid.row import from_event
+from shared.effects import Effect, Publish, Store
+from shared.errors import Code, Problem
+from shared.events.data import Committed, Deidentified
+from shared.events.envelope import Event
+from shared.settings import Zone
+from shared.subscriber import Scope, Subscription, subscribes
+
+ON = Subscription(
+    handler="analytics",
+    topic="fhir.deidentified",
+    zone=Zone.ANALYTICS,
+    takes=(Deidentified,),
+    publishes=("analytics.committed",),
+    scopes=frozenset({Scope.BIGQUERY_WRITE, Scope.PUBLISH}),
+)
+
+
+@subscribes(ON)
+async def analyse(event: Event[Deidentified], given: None, *, tenants: Collection[str]) -> Sequence[Effect]:
+    """Store first, then say so: who hears of a row can query it."""
+    row = from_event(event.data)
+    if row.project not in tenants:
+        raise Problem(Code.UNKNOWN_PROJECT, "data.project")
+    committed = Committed(
+        project=row.project,
+        resource_type=row.resource_type,
+        key=row.key,
+        sequence=row.sequence,
+        deleted=row.deleted,
+    )
+    return [Store(row), Publish("analytics.committed", event.id, committed, ordering_key=row.key)]

@@ -1,0 +1,185 @@
+"""The only wiring: settings in, a FastAPI application out. What a zone may not touch is not built for it.
+
+ZONE=ingress    POST /v1/webhooks/medplum/{subscription}
+ZONE=clinical   POST /v1/push/{validation,deid,audit}
+ZONE=analytics  POST /v1/push/analytics
+ZONE=ops        nothing yet to be pushed to
+"""
+
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from handlers import catalog
+from handlers.endpoints import World, mount_health, mount_push, mount_webhook
+from handlers.http import install_errors
+from shared import egress, startup
+from shared.acting import Sinks
+from shared.identity.keys import SigningKeys
+from shared.identity.push import PushTokens
+from shared.ledger.opening import open_ledger
+from shared.limits import Allowance, Recent
+from shared.pipeline import Pipeline
+from shared.settings import Settings, Zone, load
+from shared.sinks.port import AuditWriter, Publisher
+from shared.sinks.pubsub import PubSubPublisher
+from shared.subscriber import NOTHING, Route
+from shared.telemetry.report import refused_to_start, start_telemetry, started
+from shared.tenancy import ByProject
+
+if TYPE_CHECKING:
+    from shared.sinks.bigquery import BigQueryWarehouse
+
+VERSION = "0.1.0"
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application of this process's zone. Raises SystemExit with the reasons when it may not start."""
+    settings = settings or load()
+    start_telemetry(settings)
+    if reasons := list(startup.refusals(settings, os.environ)):
+        refused_to_start(reasons)
+        raise SystemExit(78)
+    world = World(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await _build(world, stack)
+            started(settings)
+            yield
+            world.ready = False
+
+    # The contract is a file, schemas/openapi/v1.json, not an endpoint.
+    app = FastAPI(version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    _mount(app, world)
+    return app
+
+
+def bare_app() -> FastAPI:
+    """Every zone's endpoints with nothing behind them: for the contract."""
+    app = FastAPI(version=VERSION)
+    _mount(app, World(Settings.model_validate({"ZONE": Zone.ALL})))
+    return app
+
+
+def _mount(app: FastAPI, world: World) -> None:
+    zone = world.settings.zone
+    install_errors(app)
+    if zone in (Zone.INGRESS, Zone.ALL):
+        mount_webhook(app, world)
+    for on in catalog.subscriptions(zone):
+        mount_push(app, world, on)
+    mount_health(app, world)
+
+
+async def _build(world: World, stack: AsyncExitStack) -> None:
+    """Connect what this zone works with; the stack closes it in the reverse order."""
+    settings = world.settings
+    publisher = PubSubPublisher(settings.gcp_project, settings.pubsub_endpoint)
+    stack.push_async_callback(publisher.close)
+    if settings.zone in (Zone.INGRESS, Zone.ALL):
+        _ingress(world, publisher)
+    if catalog.subscriptions(settings.zone):
+        await _handlers(world, stack, publisher)
+    world.ready = True
+
+
+def _ingress(world: World, publisher: Publisher) -> None:
+    from handlers.webhook import Hook, Webhooks
+    from shared.identity.event_ids import EventIds
+
+    settings = world.settings
+    hooks = {
+        path: Hook(tenant, EventIds(_key(tenant.event_key)), [s.get_secret_value().encode() for s in secrets])
+        for tenant in settings.tenants
+        for path, secrets in tenant.webhooks.items()
+    }
+    unsigned, claims = Allowance(settings.unsigned_per_minute), Allowance(settings.claims_per_minute)
+    world.webhooks = Webhooks(hooks, publisher, time.time, unsigned, claims, Recent())
+
+
+async def _handlers(world: World, stack: AsyncExitStack, publisher: Publisher) -> None:
+    settings = world.settings
+    http = egress.client(_hosts(settings), timeout=settings.deadline, local=settings.local)
+    stack.push_async_callback(http.aclose)
+    keys = SigningKeys(settings.jwks_url, http, time.time)
+    await keys.start()
+    stack.push_async_callback(keys.stop)
+    ledger = open_ledger(settings.ledger, project=settings.gcp_project, retention=settings.retention)
+    stack.push_async_callback(ledger.close)
+
+    auditor, warehouse = None, None
+    if settings.zone in (Zone.CLINICAL, Zone.ALL):
+        auditor = _clinical(world, http)
+    if settings.zone in (Zone.ANALYTICS, Zone.ALL):
+        warehouse = _analytics(world)
+        stack.push_async_callback(warehouse.close)
+        await warehouse.warm()  # the first row shall not wait for Google's client to be imported
+    world.pipeline = Pipeline(
+        settings,
+        tokens=PushTokens(keys, settings.oidc_issuers, time.time),
+        ledger=ledger,
+        sinks=Sinks(publisher, time.time, warehouse, auditor),
+        owner=f"{os.environ.get('K_REVISION', 'local')}/{os.getpid()}/{uuid4().hex[:8]}",
+        now=time.time,
+    )
+
+
+def _clinical(world: World, http: egress.Client) -> AuditWriter:
+    """Whoever may see PHI: validation, deid and audit. Only here are the FHIR layer and the door even imported."""
+    from handlers import audit, deid, validation
+    from shared.deid.door import open_door
+    from shared.fhir.client import MedplumClient
+    from shared.fhir.reading import Reading
+    from shared.fhir.validation import Validator
+    from shared.identity.event_ids import EventIds
+
+    settings = world.settings
+    medplum = MedplumClient(http, settings.medplum_url, settings.tenants, settings.resource_limit, settings.deadline)
+    ids = ByProject({tenant.project: EventIds(_key(tenant.event_key)) for tenant in settings.tenants})
+    doors = ByProject({tenant.project: open_door(tenant) for tenant in settings.tenants})
+    for_validation = Reading(medplum, ids, "validation", "validation", time.time)
+    for_deid = Reading(medplum, ids, "deid", "de-identification", time.time)
+    _serve(
+        world,
+        validation.validate.bind(for_validation.read(), validator=Validator(), ids=ids),
+        deid.deidentify.bind(for_deid.read(), doors=doors),
+        audit.audit.bind(NOTHING),
+    )
+    return medplum
+
+
+def _analytics(world: World) -> "BigQueryWarehouse":
+    """Whoever may not see PHI."""
+    from handlers import analytics
+    from shared.sinks.bigquery import BigQueryWarehouse
+
+    settings = world.settings
+    datasets = {tenant.name: tenant.dataset for tenant in settings.tenants}
+    _serve(world, analytics.analyse.bind(NOTHING, tenants=frozenset(datasets)))
+    return BigQueryWarehouse(settings.gcp_project, datasets, settings.bigquery_endpoint)
+
+
+def _serve(world: World, *routes: Route) -> None:
+    world.routes |= {route.on.handler: route for route in routes}
+
+
+def _key(secret: object) -> bytes:
+    assert isinstance(secret, SecretStr)  # startup.refusals has seen to it
+    return bytes.fromhex(secret.get_secret_value())
+
+
+def _hosts(settings: Settings) -> frozenset[str]:
+    """The only hosts that this process speaks HTTP to."""
+    urls = [settings.jwks_url]
+    if settings.zone in (Zone.CLINICAL, Zone.ALL):
+        urls.append(settings.medplum_url)
+    return frozenset(urlsplit(url).hostname or "" for url in urls)

@@ -1,0 +1,36 @@
+"""Every handler of the service, named by hand. Nothing registers itself.
+
+A zone's handlers are imported only where that zone is mounted: an analytics instance never even loads the code that can
+hold PHI (tests/walls proves it), and a cold start pays for what it uses.
+"""
+
+from shared.settings import Zone
+from shared.subscriber import Subscription
+
+
+def clinical() -> tuple[Subscription, ...]:
+    """May see PHI."""
+    from handlers import audit, deid, validation
+
+    return (validation.ON, deid.ON, audit.ON)
+
+
+def analytics() -> tuple[Subscription, ...]:
+    """Can not reach PHI."""
+    from handlers import analytics
+
+    return (analytics.ON,)
+
+
+def subscriptions(zone: Zone = Zone.ALL) -> tuple[Subscription, ...]:
+    """The subscriptions of a zone; ingress and ops have none."""
+    here = {Zone.CLINICAL: (clinical,), Zone.ANALYTICS: (analytics,), Zone.ALL: (clinical, analytics)}.get(zone, ())
+    return tuple(on for handlers in here for on in handlers())
+
+
+def topics() -> tuple[str, ...]:
+    """Every topic that anything publishes to or listens to, dead letters and quarantines included."""
+    names = dict.fromkeys(on.topic for on in subscriptions())
+    for on in subscriptions():
+        names |= dict.fromkeys((*on.publishes, on.quarantine, on.dead_letter))
+    return tuple(names)

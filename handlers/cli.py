@@ -1,0 +1,143 @@
+"""The command line: `./dev <command>`. Each command's own story is told where it is imported from.
+
+Ends 0 = all good, 1 = some refused, or the demo failed, 2 = wrong usage.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help(sys.stderr)
+        return 2
+    return int(options.run(options) or 0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="./dev", description="Starvit event services: one door for all that one does here."
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command")
+
+    demo = commands.add_parser("demo", help="the main job end to end, on this machine, judged")
+    demo.add_argument("--events", type=_count, default=300, metavar="N", help="how many writes the clinic does (300)")
+    demo.add_argument("--faults", action="store_true", help="drop, double, delay and reorder deliveries; kill a worker")
+    demo.add_argument(
+        "--plant", choices=("lost", "duplicated", "leaked"), help="make one on purpose: the demo must fail"
+    )
+    demo.add_argument("--json", type=Path, metavar="FILE", help="write the summary there as JSON")
+    demo.add_argument("--serve", action="store_true", help="leave everything running until Ctrl-C")
+    demo.set_defaults(run=_demo)
+
+    test = commands.add_parser("test", help="everything that CI checks: format, types, walls, tests")
+    test.add_argument("rest", nargs=argparse.REMAINDER, help="passed to pytest; then only the tests run")
+    test.set_defaults(run=_test)
+
+    serve = commands.add_parser("serve", help="the service alone, from settings in the environment")
+    serve.set_defaults(run=_serve)
+
+    deid = commands.add_parser("deid", help="NDJSON resources in, de-identified resources out")
+    deid.add_argument("--policy", required=True, choices=("safe-harbor", "expert"))
+    deid.add_argument("--text", choices=("local", "withhold"), default="withhold", help="what becomes of free text")
+    deid.add_argument("--key-file", type=Path, metavar="F", help="the pseudonym key: 32 bytes or more, in hex")
+    deid.set_defaults(run=_deid)
+
+    validate = commands.add_parser("validate", help="NDJSON resources in, one OperationOutcome a line out")
+    validate.set_defaults(run=_validate)
+
+    dlq = commands.add_parser("dlq", help="dead letters and quarantine: list, show, replay")
+    _dlq_parser(dlq)
+
+    openapi = commands.add_parser("openapi", help="write the OpenAPI contract to schemas/openapi/v1.json")
+    openapi.set_defaults(run=_openapi)
+    return parser
+
+
+def _dlq_parser(dlq: argparse.ArgumentParser) -> None:
+    verbs = dlq.add_subparsers(dest="verb", required=True, metavar="list|show|replay")
+    verbs.add_parser("list", help="one line for each message set aside")
+    show = verbs.add_parser("show", help="what is known of an event: its code, its attempts, what to do")
+    show.add_argument("event", help="the event's id (ce-id)")
+    replay = verbs.add_parser("replay", help="send events back to their topic of origin, once")
+    replay.add_argument("event", nargs="*", help="event ids; or use --code or --handler")
+    replay.add_argument("--code", help="all that were set aside under this code")
+    replay.add_argument("--handler", help="all that this handler set aside")
+    dlq.set_defaults(run=_dlq)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 1_000_000:
+        raise argparse.ArgumentTypeError("must be between 1 and 1000000")
+    return number
+
+
+def _demo(options: argparse.Namespace) -> int:
+    try:
+        from handlers.demo.command import run
+    except ModuleNotFoundError as missing:
+        print(f"./dev demo needs the embedded parts, which the image does not have ({missing.name})", file=sys.stderr)
+        return 2
+    return run(
+        options.events,
+        faults=options.faults,
+        plant=options.plant,
+        json_file=_from_caller(options.json),
+        serve=options.serve,
+    )
+
+
+def _test(options: argparse.Namespace) -> int:
+    from handlers.checks import run
+
+    return run(ROOT, options.rest)
+
+
+def _serve(_: argparse.Namespace) -> int:
+    os.execv(  # noqa: S606 - this very interpreter
+        sys.executable,
+        [sys.executable, "-m", "gunicorn", "-c", "python:handlers.server", "handlers.app:create_app()"],
+    )
+
+
+def _deid(options: argparse.Namespace) -> int:
+    from shared.deid.command import run
+
+    return run(sys.stdin.buffer, sys.stdout.buffer, options.policy, options.text, _from_caller(options.key_file))
+
+
+def _validate(_: argparse.Namespace) -> int:
+    from shared.fhir.validation.command import run
+
+    return int(run(sys.stdin.buffer, sys.stdout.buffer, sys.stderr))
+
+
+def _dlq(options: argparse.Namespace) -> int:
+    from handlers.deadletters.command import run
+
+    return run(options)
+
+
+def _openapi(_: argparse.Namespace) -> int:
+    from handlers.contract import write
+
+    print(write(ROOT))
+    return 0
+
+
+def _from_caller(path: Path | None) -> Path | None:
+    """A path as the caller meant it: `./dev` may be called from anywhere."""
+    return path if path is None else Path(os.environ.get("STARVIT_CALLED_FROM", ".")) / path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

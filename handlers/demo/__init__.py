@@ -1,0 +1,1 @@
+"""`./dev demo`: the whole path on one machine, judged. Never in the image."""

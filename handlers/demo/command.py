@@ -1,0 +1,97 @@
+"""`./dev demo`: run the clinic's day through the service, and judge what came of it.
+
+Exit 1 unless nothing was lost, doubled or leaked. With --plant one of the three is made on purpose, and the same exit 1
+proves that this judge can see it.
+"""
+
+import asyncio
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from handlers.deadletters.command import RUNNING_DEMO
+from handlers.demo.display import Display
+from handlers.demo.run import Demo
+from handlers.demo.stack import Stack, embedded, environment_of
+from handlers.demo.summary import Summary
+from shared.local.faults import Faults
+
+SEED = 20261123
+
+
+def run(events: int, *, faults: bool, plant: str | None, json_file: Path | None, serve: bool) -> int:
+    """0 when all is well, 1 when something was lost, doubled or leaked."""
+    try:
+        summary = asyncio.run(_run(events, faults=faults, plant=plant, serve=serve, json_file=json_file))
+    except KeyboardInterrupt:
+        return 130
+    return 0 if summary.good else 1
+
+
+async def _run(events: int, *, faults: bool, plant: str | None, serve: bool, json_file: Path | None) -> Summary:
+    display = Display()
+    plan = Faults(SEED, enabled=True) if faults else None
+    with tempfile.TemporaryDirectory(prefix="starvit-demo-") as folder:
+        demo = Demo(events, SEED, plan, plant, display)
+        display.step("starting Pub/Sub, Medplum, BigQuery and the token issuer of this machine, and the service")
+        async with embedded(Path(folder), faults=plan, observe=demo.observe) as stack:
+            summary = await demo.run(stack)
+            _report(display, summary, plant)
+            text = json.dumps(_as_json(summary))
+            print(text, flush=True)
+            if json_file:
+                json_file.write_text(text + "\n")
+            if serve:
+                await _leave_running(display, demo, stack)
+        return summary
+
+
+def _as_json(summary: Summary) -> dict[str, object]:
+    return asdict(summary) | {"findings": list(summary.findings)}
+
+
+def _report(display: Display, summary: Summary, plant: str | None) -> None:
+    fresh = summary.freshness_ms
+    rows = {
+        "received": f"{summary.received} changes accepted by the webhook",
+        "published": f"{summary.published} distinct events on fhir.changed",
+        "rows": f"{summary.rows} rows that analysts see",
+        "lost": str(summary.lost),
+        "duplicated": str(summary.duplicated),
+        "leaked": f"{summary.leaked} (of {summary.scanned['identifiers']} identifiers, in"
+        f" {summary.scanned['channels']} channels, {summary.scanned['bytes'] / 1e6:.1f} MB)",
+        "freshness": f"p50 {fresh.p50:.0f} ms, p95 {fresh.p95:.0f} ms, p99 {fresh.p99:.0f} ms from write to row",
+        "speed": f"{summary.events_per_s:.0f} events/s over {summary.seconds:.1f} s",
+        "audit": f"{summary.audit['written']} of {summary.audit['expected']} accesses written down in Medplum,"
+        f" {summary.audit['waiting']} waiting for its quota",
+        "faults": ", ".join(f"{count} {name}" for name, count in summary.faults.items()) or "none",
+    }
+    display.table("What came of it", rows)
+    for finding in summary.findings[:20]:
+        display.verdict(good=False, text=f"✗ {finding}")
+    if summary.good:
+        display.verdict(good=True, text="✓ nothing lost, nothing twice, no identifier anywhere but in Medplum")
+    elif plant:
+        display.verdict(good=False, text=f"✗ failed, as it must: {plant} was planted")
+    else:
+        display.verdict(good=False, text="✗ failed")
+
+
+async def _leave_running(display: Display, demo: Demo, stack: Stack) -> None:
+    """Until Ctrl-C, with one poisoned event to find, and the way to reach the parts for `./dev dlq`."""
+    RUNNING_DEMO.parent.mkdir(exist_ok=True)
+    RUNNING_DEMO.touch(mode=0o600)
+    RUNNING_DEMO.write_text(json.dumps(environment_of(stack.settings)))
+    try:
+        await demo.poison(stack)
+        display.table("Running until Ctrl-C", {name: str(address) for name, address in stack.addresses.items()})
+        display.step(
+            "one event was poisoned for you to find:  ./dev dlq list  ·  ./dev dlq show ID  ·  ./dev dlq replay ID"
+        )
+        while stack.service.process.returncode is None:
+            await asyncio.sleep(0.5)
+        print("the service has ended", file=sys.stderr)
+    finally:
+        RUNNING_DEMO.unlink(missing_ok=True)

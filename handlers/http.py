@@ -1,0 +1,118 @@
+"""The endpoints' common manners: bodies within limits, one error model, and nothing of the input in any answer.
+
+Errors are problem details (RFC 9457): `type` names the code, `title` says what it means, `instance` is the request id. There
+is no `detail`: it would be the place where a value slips in.
+"""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from shared.errors import Code, Problem
+from shared.pipeline import Answer
+from shared.telemetry.report import bind_request, crashed, current_request_id
+
+PROBLEM = "application/problem+json"
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The raw bytes. Raises Problem(BODY_TOO_LARGE) as soon as the limit is passed, BAD_BODY for an encoded body.
+
+    Encodings are refused: Medplum and Pub/Sub send none, and a bomb of 10 MB unpacks to gigabytes.
+    """
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise Problem(Code.BAD_BODY, "content-encoding")
+    declared = request.headers.get("content-length", "0")
+    if declared.isascii() and declared.isdigit() and int(declared) > limit:
+        raise Problem(Code.BODY_TOO_LARGE, "body")
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise Problem(Code.BODY_TOO_LARGE, "body")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def answer(result: Answer) -> Response:
+    """The HTTP form of a pipeline's answer. A bad end that Pub/Sub is to acknowledge is a 204 with its code in a header."""
+    if result.code is not None and result.status != HTTPStatus.NO_CONTENT:
+        return problem(result.code, retry_after=result.retry_after)
+    headers = {"x-request-id": current_request_id()}
+    if result.duplicate:
+        headers["idempotent-replayed"] = "true"
+    if result.code is not None:
+        headers["x-starvit-code"] = result.code.slug
+    return Response(status_code=result.status, headers=headers)
+
+
+def no_content() -> Response:
+    """Done."""
+    return answer(Answer())
+
+
+def health(*, up: bool) -> Response:
+    """200 or 503, with a body that says no more than that."""
+    return JSONResponse({"up": up}, 200 if up else 503)
+
+
+def problem(code: Code, *, retry_after: float | None = None) -> Response:
+    """A problem document."""
+    status = code.status
+    headers = {"x-request-id": current_request_id()}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["www-authenticate"] = "Bearer"
+    if retry_after is not None:
+        headers["retry-after"] = str(max(1, round(retry_after)))
+    body = {
+        "type": f"urn:starvit:problem:{code.slug}",
+        "title": code.value.text,
+        "status": status,
+        "code": code.slug,
+        "instance": f"urn:starvit:request:{current_request_id()}",
+    }
+    return JSONResponse(body, status, headers, PROBLEM)
+
+
+def guarded(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """No exception leaves an endpoint: Starlette would hand it to the server, which would log its text."""
+
+    async def guard(request: Request) -> Response:
+        bind_request()
+        try:
+            return await endpoint(request)
+        except Problem as bad:
+            return problem(bad.code, retry_after=bad.retry_after)
+        except Exception as error:  # noqa: BLE001 - the last line of defence; the type and the place are logged
+            crashed(error)
+            return problem(Code.INTERNAL)
+
+    return guard
+
+
+def install_errors(app: FastAPI) -> None:
+    """What the framework refuses by itself gets the same error model."""
+
+    async def refused(_: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        return problem({404: Code.UNKNOWN_ROUTE, 405: Code.METHOD_NOT_ALLOWED}.get(status, Code.INTERNAL))
+
+    app.add_exception_handler(HTTPException, refused)
+
+
+def problem_response(*codes: Code) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI description of the problems that an endpoint answers with."""
+    by_status: dict[int | str, list[Code]] = {}
+    for code in codes:
+        by_status.setdefault(code.status, []).append(code)
+    return {
+        status: {
+            "description": " ".join(f"`{code.slug}`: {code.value.text}" for code in group),
+            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, group in by_status.items()
+    }

@@ -1,0 +1,108 @@
+"""Topics and subscriptions of the catalog, made in Pub/Sub: the cloud's or the embedded one.
+
+    <topic>                          what handlers publish to
+    <topic>--<handler>               push, unwrapped with metadata, OIDC token of the handler's own account, retry policy
+    <topic>--<handler>.dead          where Pub/Sub puts what was not acknowledged 100 times
+    <handler>.quarantine             where the pipeline puts what no retry can mend
+    …--hold                          a pull subscription on each of the last two: a topic without one loses messages
+
+What exists is left as it is: a change of an existing subscription is an operator's decision.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from handlers import catalog
+from shared.settings import Settings, Zone
+from shared.subscriber import Subscription
+
+if TYPE_CHECKING:
+    from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
+
+HOLD_DAYS = 31  # Pub/Sub's longest retention
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Backoff of redelivery, in seconds. An outage of hours must not reach `max_attempts`."""
+
+    least: float = 10
+    most: float = 600
+
+
+def hold(topic: str) -> str:
+    """The pull subscription that keeps a dead-letter or quarantine topic's messages."""
+    return f"{topic}--hold"
+
+
+def aside() -> tuple[str, ...]:
+    """The topics that hold what went wrong."""
+    return tuple(topic for on in catalog.subscriptions() for topic in (on.quarantine, on.dead_letter))
+
+
+async def provision(
+    settings: Settings,
+    publisher: "PublisherAsyncClient",
+    subscriber: "SubscriberAsyncClient",
+    *,
+    url: Callable[[Zone], str],
+    retry: Retry = Retry(),
+) -> list[str]:
+    """Create what is missing; the names of what was created. `url` gives a zone's https URL. Raises GoogleAPICallError."""
+    from google.api_core.exceptions import AlreadyExists
+
+    project, made = f"projects/{settings.gcp_project}", []
+    for topic in catalog.topics():
+        try:
+            await publisher.create_topic(name=f"{project}/topics/{topic}")
+            made.append(topic)
+        except AlreadyExists:
+            continue
+    for request in requests(settings, url=url, retry=retry):
+        try:
+            await subscriber.create_subscription(request=request)
+            made.append(request["name"].rsplit("/", 1)[-1])
+        except AlreadyExists:
+            continue
+    return made
+
+
+def requests(settings: Settings, *, url: Callable[[Zone], str], retry: Retry) -> Iterator[dict[str, Any]]:
+    """Every subscription, as google.pubsub.v1.Subscription."""
+    project = f"projects/{settings.gcp_project}"
+    for on in catalog.subscriptions():
+        yield _push(settings, project, on, url(on.zone), retry)
+    for topic in aside():
+        yield {
+            "name": f"{project}/subscriptions/{hold(topic)}",
+            "topic": f"{project}/topics/{topic}",
+            "ack_deadline_seconds": 60,
+            "message_retention_duration": {"seconds": HOLD_DAYS * 86400},
+            "expiration_policy": {},  # never expires, however quiet the nights are
+        }
+
+
+def _push(settings: Settings, project: str, on: Subscription, url: str, retry: Retry) -> dict[str, Any]:
+    endpoint = f"{url}{on.path}"
+    return {
+        "name": f"{project}/subscriptions/{on.name}",
+        "topic": f"{project}/topics/{on.topic}",
+        "push_config": {
+            "push_endpoint": endpoint,
+            "oidc_token": {"service_account_email": settings.account(on.handler), "audience": endpoint},
+            "no_wrapper": {"write_metadata": True},
+        },
+        "ack_deadline_seconds": settings.ack_deadline,
+        "enable_message_ordering": on.ordered,
+        "retry_policy": {"minimum_backoff": _duration(retry.least), "maximum_backoff": _duration(retry.most)},
+        "dead_letter_policy": {
+            "dead_letter_topic": f"{project}/topics/{on.dead_letter}",
+            "max_delivery_attempts": on.max_attempts,
+        },
+        "expiration_policy": {},
+    }
+
+
+def _duration(seconds: float) -> dict[str, int]:
+    return {"seconds": int(seconds), "nanos": round((seconds % 1) * 1e9)}

@@ -1,0 +1,18 @@
+"""The Uvicorn worker as we run it: uvloop, httptools, no server's own logs, and no header that tells what runs here."""
+
+from typing import Any, ClassVar
+
+from uvicorn_worker import UvicornWorker
+
+
+class Worker(UvicornWorker):  # type: ignore[misc]  # the package has no types
+    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
+        "loop": "uvloop",
+        "http": "httptools",
+        "lifespan": "on",
+        "access_log": False,
+        "log_config": None,
+        "server_header": False,
+        "proxy_headers": False,  # the address is taken from the last hop only, see handlers/endpoints.py
+        "timeout_keep_alive": 75,
+    }

@@ -1,0 +1,71 @@
+"""What the pipeline does with an effect: publish, store, record; and how a message is set aside.
+
+The sinks are ports; a zone has only those that its service account may reach.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from shared.effects import Effect, Publish, Record, Store
+from shared.errors import Problem
+from shared.events.data import Data, Quarantined
+from shared.events.envelope import Event
+from shared.sinks.port import AuditWriter, Publisher, Warehouse
+from shared.subscriber import Access, Subscription
+from shared.telemetry.trace import child, fresh
+
+
+@dataclass(frozen=True, slots=True)
+class Sinks:
+    """Where effects go. `now` is seconds since the epoch and dates the events."""
+
+    publisher: Publisher
+    now: Callable[[], float]
+    warehouse: Warehouse | None = None
+    auditor: AuditWriter | None = None
+
+    async def apply(self, effect: Effect, on: Subscription, event: Event[Any]) -> None:
+        """Do what the effect says, as handler `on`, because of `event`. Raises Problem. Safe to repeat."""
+        match effect:
+            case Publish(topic, id, data, key, None):
+                await self._publish(topic, id, data, on, key, event.correlation, child(event.traceparent))
+            case Publish(topic, id, data, key, str() as correlation):
+                await self._publish(topic, id, data, on, key, correlation, fresh())
+            case Store(row) if self.warehouse:
+                await self.warehouse.write(row)
+            case Record(project, tag, audit_event) if self.auditor:
+                await self.auditor.create_once(project, tag, audit_event)
+            case _:
+                raise TypeError("this zone has no sink for the effect")
+
+    async def account_for(self, access: Access, on: Subscription, event: Event[Any]) -> None:
+        """Publish that PHI was read, so that audit writes it down."""
+        await self.apply(Publish("fhir.accessed", access.id, access.data, access.ordering_key), on, event)
+
+    async def set_aside(self, problem: Problem, on: Subscription, event: Event[Any] | None) -> None:
+        """Publish to the handler's quarantine: the code, the place, and the event's data if it parsed."""
+        data = Quarantined(
+            handler=on.handler,
+            topic=on.topic,
+            code=problem.code.slug,
+            at=problem.at,
+            event_id=event.id if event else None,
+            event_type=event.data.TYPE if event else None,
+            event=event.data.model_dump(mode="json") if event else None,
+        )
+        # What never parsed gets a random id: a hash of the body would be a fingerprint of what it may hold.
+        id = event.id if event else secrets.token_hex(32)
+        correlation, trace = (event.correlation, child(event.traceparent)) if event else (str(uuid4()), fresh())
+        key = event.ordering_key if event else ""
+        await self._publish(on.quarantine, id, data, on, key, correlation, trace)
+
+    async def _publish(
+        self, topic: str, id: str, data: Data, on: Subscription, key: str, correlation: str, trace: str
+    ) -> None:
+        time = datetime.fromtimestamp(self.now(), UTC)
+        out = Event(id, data, time, on.handler, correlation, trace, ordering_key=key)
+        await self.publisher.publish(topic, out.message())

@@ -1,0 +1,46 @@
+"""What a handler decides and the pipeline does: frozen data, so that a test reads events in, effects out.
+
+Effects are applied in the order of the list, each before the next begins; the last is as safe to repeat as the first,
+since a crash between two of them runs the list again. None of them may hold a resource: this module is imported
+beyond the door.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shared.deid.row import SafeRow
+from shared.events.data import Data
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Publish `data` to `topic` under the event id `id`.
+
+    With `correlation` a new thread begins: the event carries that correlation id and a new trace, and nothing joins it to
+    the event in hand (design §1, beyond the door). Without, it goes on with those of the event in hand.
+    """
+
+    topic: str
+    id: str
+    data: Data
+    ordering_key: str
+    correlation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Write the row to the warehouse: the current rows and the change log."""
+
+    row: SafeRow
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Create the AuditEvent in the project's Medplum, once for `tag`."""
+
+    project: str
+    tag: str
+    audit_event: Mapping[str, object] = field(repr=False)  # names a FHIR id
+
+
+type Effect = Publish | Store | Record

@@ -1,0 +1,142 @@
+"""Outbound HTTP: named hosts, https, resolved once and pinned, no redirects, every call with a deadline.
+
+Against: a reference or a configuration that points our credentials at somebody else's host, at the metadata server or into
+the network (SSRF); DNS that answers differently the second time (rebinding); a redirect that leads away from the list.
+
+    request ─► scheme and host on the list? ─► resolve once ─► every address public? ─► connect to that address
+
+The name stays in Host and in the TLS handshake, so the certificate is checked against it. Google's own clients speak gRPC
+and do not pass here: the wall for them is the network's egress setting.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import AsyncIterator, Collection
+from typing import Any
+
+import httpcore
+import httpx
+
+from shared.errors import Code, Problem
+
+type Client = httpx.AsyncClient
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def client(hosts: Collection[str], *, timeout: float, local: bool) -> Client:
+    """A client for these hosts and no others. `local` allows plain http, and only to loopback; `timeout` is in seconds."""
+    return httpx.AsyncClient(
+        transport=_AllowListed(frozenset(host.lower() for host in hosts), local=local),
+        timeout=timeout,
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+class _AllowListed(httpx.AsyncBaseTransport):
+    def __init__(self, hosts: frozenset[str], *, local: bool) -> None:
+        self._hosts, self._local = hosts, local
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=ssl.create_default_context(),
+            max_connections=200,
+            max_keepalive_connections=50,
+            keepalive_expiry=30,
+            network_backend=_Pinned(local=local),
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        plain = url.scheme == "http" and self._local and url.host in _LOOPBACK_NAMES
+        if url.host not in self._hosts or not (url.scheme == "https" or plain):
+            raise Problem(Code.EGRESS_DENIED, "host")
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        try:
+            answer = await self._pool.handle_async_request(
+                httpcore.Request(
+                    method=request.method,
+                    url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                    headers=request.headers.raw,
+                    content=request.stream,
+                    extensions=request.extensions,
+                )
+            )
+        except httpcore.TimeoutException:
+            raise httpx.TimeoutException("timeout", request=request) from None
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol):
+            raise httpx.TransportError("no connection", request=request) from None
+        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer), extensions=answer.extensions)
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+
+class _Body(httpx.AsyncByteStream):
+    """An answer's body, its failures told in httpx's words and without the peer's."""
+
+    def __init__(self, answer: httpcore.Response) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for part in self._answer.aiter_stream():
+                yield part
+        except httpcore.TimeoutException:
+            raise httpx.ReadTimeout("timeout") from None
+        except (httpcore.NetworkError, httpcore.ProtocolError):
+            raise httpx.ReadError("connection lost") from None
+
+    async def aclose(self) -> None:
+        await self._answer.aclose()
+
+
+class _Pinned(httpcore.AsyncNetworkBackend):
+    """Resolves a name once for each connection, and connects to an address that was checked."""
+
+    def __init__(self, *, local: bool) -> None:
+        self._local = local
+        self._inner = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> httpcore.AsyncNetworkStream:
+        addresses = await _resolve(host, port)
+        if not addresses or not all(_allowed(address, local=self._local) for address in addresses):
+            raise Problem(Code.EGRESS_DENIED, "address")
+        return await self._inner.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+
+    async def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Any = None) -> Any:
+        raise Problem(Code.EGRESS_DENIED, "socket")
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+async def _resolve(host: str, port: int) -> list[str]:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        raise httpcore.ConnectError("name not resolved") from None
+    return [str(sockaddr[0]) for *_, sockaddr in found]
+
+
+def _allowed(text: str, *, local: bool) -> bool:
+    """Whether an address may be connected to: public, in every notation of it; or loopback, on one machine."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if inner is None and address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+        if inner is not None:
+            return _allowed(str(inner), local=False)
+    if address.is_loopback:
+        return local
+    return address.is_global and not address.is_multicast

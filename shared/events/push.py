@@ -1,0 +1,171 @@
+"""One strict reader for all that Pub/Sub and Eventarc push: four shapes in, one CloudEvent out.
+
+    wrapped      {"message": {"attributes": {"ce-id": …}, "data": base64}, "subscription": …}
+    unwrapped    a binary-mode CloudEvent over HTTP: attributes are headers, the body is the data   (ours, as provisioned)
+    eventarc     google.cloud.pubsub.topic.v1.messagePublished around a wrapped push, binary or structured
+    structured   application/cloudevents+json
+
+Whatever could be understood in two ways is refused: a header twice, an attribute in two spellings, duplicate keys, data and
+data_base64 at once. Only what the token vouched for gets here; still nothing is believed but its form.
+"""
+
+import binascii
+import re
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import orjson
+
+from shared.errors import Code, Problem
+from shared.strict_json import NotStrictJson, parse_object
+
+MESSAGE_PUBLISHED = "google.cloud.pubsub.topic.v1.messagePublished"
+
+type Shape = Literal["wrapped", "unwrapped", "eventarc", "structured"]
+
+_PRINTABLE = re.compile(r"[\x20-\x7e]{0,1024}")
+_METADATA = "x-goog-pubsub-"
+_UNSET = ("", "application/x-www-form-urlencoded")  # what a pusher says that knows of no content type
+_STRUCTURED = "application/cloudevents+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A push request, taken apart. `attributes` are the event's, without their `ce-`; `data` is its JSON as it came."""
+
+    shape: Shape
+    attributes: Mapping[str, str]
+    content_type: str
+    data: bytes
+    subscription: str | None = None
+    message_id: str | None = None
+    delivery_attempt: int | None = None
+    ordering_key: str = ""
+
+
+def parse(headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Push:
+    """The push in a request; header names in lower case. Raises Problem: MALFORMED_ENVELOPE, MALFORMED_EVENT."""
+    given = _headers(headers)
+    media = _media(given.get("content-type", ""))
+    if media == _STRUCTURED:
+        return _structured(_object(body, Code.MALFORMED_ENVELOPE, "body"))
+    if media.startswith("application/cloudevents"):  # a batch, or a format that nobody here reads
+        raise Problem(Code.MALFORMED_ENVELOPE, "content-type")
+    if given.get("ce-type") == MESSAGE_PUBLISHED:
+        return _wrapped(_object(body, Code.MALFORMED_ENVELOPE, "body"), "eventarc")
+    if any(name.startswith("ce-") for name in given):
+        return _unwrapped(given, body)
+    if media not in (*_UNSET, "application/json"):
+        raise Problem(Code.MALFORMED_ENVELOPE, "content-type")
+    return _wrapped(_object(body, Code.MALFORMED_ENVELOPE, "body"), "wrapped")
+
+
+def _headers(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers that say something of the event, each of them once."""
+    given: dict[str, str] = {}
+    for raw, value in headers:
+        name = raw.decode("latin-1")
+        if not name.startswith(("ce-", _METADATA, "x-goog-ordering-key")) and name != "content-type":
+            continue
+        text = value.decode("latin-1")
+        if name in given or not _PRINTABLE.fullmatch(text):
+            raise Problem(Code.MALFORMED_EVENT, _place(name))
+        given[name] = text
+    return given
+
+
+def _unwrapped(given: Mapping[str, str], body: bytes) -> Push:
+    content_type = given.get("content-type", "")
+    return Push(
+        "unwrapped",
+        {name[3:]: value for name, value in given.items() if name.startswith("ce-")},
+        "application/json" if _media(content_type) in _UNSET else content_type,
+        body,
+        given.get(f"{_METADATA}subscription-name"),
+        given.get(f"{_METADATA}message-id"),
+        None,
+        given.get(f"{_METADATA}ordering-key", given.get("x-goog-ordering-key", "")),
+    )
+
+
+def _wrapped(envelope: Mapping[str, object], shape: Literal["wrapped", "eventarc"]) -> Push:
+    match envelope:
+        case {"message": dict() as message, "subscription": str() as subscription}:
+            pass
+        case _:
+            raise Problem(Code.MALFORMED_ENVELOPE, "message")
+    attempt = envelope.get("deliveryAttempt")
+    given: dict[str, str] = {}
+    attributes = message.get("attributes", {})
+    if not isinstance(attributes, dict):
+        raise Problem(Code.MALFORMED_ENVELOPE, "message.attributes")
+    for key, value in attributes.items():
+        name = key.lower()
+        if not name.startswith("ce-") and name != "content-type":
+            continue
+        if name in given or not isinstance(value, str) or not _PRINTABLE.fullmatch(value):
+            raise Problem(Code.MALFORMED_EVENT, _place(name))
+        given[name] = value
+    return Push(
+        shape,
+        {name[3:]: value for name, value in given.items() if name.startswith("ce-")},
+        given.get("content-type", "application/json"),
+        _base64(message.get("data", ""), "message.data"),
+        subscription,
+        _optional(message, "messageId"),
+        attempt if type(attempt) is int else None,
+        _optional(message, "orderingKey") or "",
+    )
+
+
+def _structured(event: Mapping[str, object]) -> Push:
+    data, encoded = event.get("data"), event.get("data_base64")
+    if data is not None and encoded is not None:
+        raise Problem(Code.MALFORMED_EVENT, "data_base64")
+    if event.get("type") == MESSAGE_PUBLISHED:
+        if not isinstance(data, dict):
+            raise Problem(Code.MALFORMED_ENVELOPE, "data")
+        return _wrapped(data, "eventarc")
+    attributes: dict[str, str] = {}
+    for name, value in event.items():
+        if name in ("data", "data_base64"):
+            continue
+        if not isinstance(value, str) or not _PRINTABLE.fullmatch(value):
+            raise Problem(Code.MALFORMED_EVENT, _place(f"ce-{name}"))
+        attributes[name] = value
+    content = attributes.pop("datacontenttype", "application/json")
+    body = _base64(encoded, "data_base64") if encoded is not None else orjson.dumps(data)
+    return Push("structured", attributes, content, body)
+
+
+def _object(body: bytes, code: Code, place: str) -> dict[str, object]:
+    try:
+        return parse_object(body)
+    except NotStrictJson:
+        raise Problem(code, place) from None
+
+
+def _base64(text: object, place: str) -> bytes:
+    if not isinstance(text, str):
+        raise Problem(Code.MALFORMED_ENVELOPE, place)
+    try:
+        return b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        raise Problem(Code.MALFORMED_ENVELOPE, place) from None
+
+
+def _optional(message: Mapping[str, object], name: str) -> str | None:
+    value = message.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _media(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _place(name: str) -> str:
+    """An attribute's name, if it is one of ours: others are text that somebody else chose."""
+    known = ("id", "source", "type", "specversion", "time", "correlationid", "traceparent", "datacontenttype")
+    return name if name.removeprefix("ce-") in known or name == "content-type" else "ce-*"

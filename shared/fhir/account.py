@@ -1,0 +1,151 @@
+"""One ClientApplication of Medplum: its token, what is left of its quota, and requests with both.
+
+A token is fetched once for all that wait for it (the token endpoint allows 160 requests a minute for an address, which
+Cloud Run instances share) and again once when Medplum answers 401: its logins live in Redis and can be lost long before
+they run out. Medplum sends no Retry-After: the RateLimit header of each answer says how many points are left and for
+how long, and a client that has spent its points is left alone until then, since everything of its is refused by now.
+
+No URL, id or body appears in an error: Problem has a code and a place, and httpx's exceptions end here.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import httpx
+import orjson
+
+from shared.errors import Code, Problem
+from shared.settings import Client
+
+READ, HISTORY, CONDITIONAL_CREATE = 1, 10, 120  # points
+_TOKEN_LIMIT = 64_000  # bytes
+_EARLY = 30.0  # seconds before its end that a token is no longer used
+_LIMIT = re.compile(r'"(\w+)";r=(\d+);t=(\d+)')
+_DEFAULT_WAIT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status that is the caller's to judge, and its body."""
+
+    status: int
+    body: bytes
+
+
+class Account:
+    """`clock` is monotonic seconds. Raises Problem: MEDPLUM_DOWN, MEDPLUM_BUSY, MEDPLUM_DENIED, RESOURCE_TOO_LARGE."""
+
+    def __init__(self, http: httpx.AsyncClient, base_url: str, client: Client, clock: Callable[[], float]) -> None:
+        self._http, self._base, self._client, self._clock = http, base_url.rstrip("/"), client, clock
+        self._fetching = asyncio.Lock()
+        self._token, self._token_end = "", 0.0
+        self._points, self._points_end = 0, 0.0
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        points: int,
+        limit: int,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> Answer:
+        """Call FHIR. Statuses that mean the same for every call are raised; the others are returned."""
+        now = self._clock()
+        if now < self._points_end:
+            if self._points < points:
+                raise Problem(Code.MEDPLUM_BUSY, "quota", retry_after=self._points_end - now)
+            self._points -= points
+        request = self._http.build_request(
+            method, f"{self._base}/fhir/R4/{path}", params=params, headers=headers, content=content
+        )
+        request.headers["Accept"] = "application/fhir+json"
+        token = await self._bearer()
+        answer = await self._send(request, limit, token)
+        if answer.status == 401:
+            answer = await self._send(request, limit, await self._bearer(refused=token))
+        if answer.status in (401, 403):
+            raise Problem(Code.MEDPLUM_DENIED, "fhir")
+        return answer
+
+    async def _send(self, request: httpx.Request, limit: int, token: str) -> Answer:
+        request.headers["Authorization"] = f"Bearer {token}"
+        return await self._exchange(request, limit)
+
+    async def _exchange(self, request: httpx.Request, limit: int) -> Answer:
+        """Send, and read no more than `limit` bytes of the answer."""
+        # As it is on the wire is as it is read: a small compressed answer can not become a large one.
+        request.headers["Accept-Encoding"] = "identity"
+        try:
+            response = await self._http.send(request, stream=True, follow_redirects=False)
+            try:
+                body = await _read(response, limit)
+            finally:
+                await response.aclose()
+        except httpx.HTTPError:
+            raise Problem(Code.MEDPLUM_DOWN, "connection") from None
+        wait = self._learn(response.headers.get("ratelimit", ""))
+        if response.status_code == 429:
+            raise Problem(Code.MEDPLUM_BUSY, "quota", retry_after=wait)
+        if response.status_code >= 500 or 300 <= response.status_code < 400:
+            raise Problem(Code.MEDPLUM_DOWN, "status")
+        if body is None:
+            raise Problem(Code.RESOURCE_TOO_LARGE, "body")
+        return Answer(response.status_code, body)
+
+    def _learn(self, header: str) -> float:
+        """Take note of the quota. The seconds until a limit that is used up starts anew."""
+        wait = 0.0
+        for name, left, seconds in _LIMIT.findall(header):
+            if name == "fhirInteractions":
+                self._points, self._points_end = int(left), self._clock() + int(seconds)
+            if int(left) == 0:
+                wait = max(wait, float(seconds))
+        return wait or _DEFAULT_WAIT
+
+    async def _bearer(self, *, refused: str = "") -> str:
+        """A token that is good for now, and not the refused one. All who need a new one share one request."""
+        async with self._fetching:
+            if self._token == refused or self._clock() >= self._token_end:
+                await self._fetch()
+            return self._token
+
+    async def _fetch(self) -> None:
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self._client.id,
+            "client_secret": self._client.secret.get_secret_value(),
+        }
+        asked = self._clock()
+        answer = await self._exchange(
+            self._http.build_request("POST", f"{self._base}/oauth2/token", data=form), _TOKEN_LIMIT
+        )
+        if answer.status != 200:
+            raise Problem(Code.MEDPLUM_DENIED, "token")
+        try:
+            token = orjson.loads(answer.body)
+            self._token = str(token["access_token"])
+            lifetime = float(token["expires_in"])
+        except (ValueError, TypeError, KeyError):
+            raise Problem(Code.MEDPLUM_DOWN, "token") from None
+        self._token_end = asked + lifetime - min(_EARLY, lifetime / 10)
+
+
+async def _read(response: httpx.Response, limit: int) -> bytes | None:
+    """The body, or None if it is longer than the limit or compressed after all."""
+    declared = response.headers.get("content-length", "")
+    if response.headers.get("content-encoding", "identity") != "identity":
+        return None
+    if declared.isdigit() and int(declared) > limit:
+        return None
+    parts, size = [], 0
+    async for part in response.aiter_raw():
+        size += len(part)
+        if size > limit:
+            return None
+        parts.append(part)
+    return b"".join(parts)

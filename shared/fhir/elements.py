@@ -1,0 +1,118 @@
+"""FHIR R4 as a table: each type's elements with their types, cardinality, binding and targets; each HL7 system's codes.
+
+    schemas/fhir/r4/elements.json, codes.json (written by shared/fhir/generate.py) → [this] → shared.deid
+
+The names of types are those of the StructureDefinitions; content given in place (a backbone element) is a type named
+by its path, `Encounter.location`, and a contentReference is simply that type again. Choices keep FHIR's name,
+`value[x]`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+_FOLDER = Path(__file__).parents[2] / "schemas" / "fhir" / "r4"
+ELEMENTS = _FOLDER / "elements.json"
+CODES = _FOLDER / "codes.json"
+CHOICE = "[x]"
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """An element of a type. `values` is the bound value set, `targets` what a Reference may point to."""
+
+    types: tuple[str, ...]
+    min: int = 0
+    max: str = "1"
+    modifier: bool = False
+    strength: Literal["required", "extensible", "preferred", "example"] | None = None
+    values: str | None = None
+    targets: tuple[str, ...] = ()
+
+    @property
+    def many(self) -> bool:
+        """Whether JSON has it as an array."""
+        return self.max not in ("0", "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A type with all its elements, the inherited ones first. A `part` is content given in place."""
+
+    name: str
+    kind: Literal["resource", "complex", "primitive", "part"]
+    base: str | None
+    elements: Mapping[str, Element]
+
+
+def json_names(name: str, element: Element) -> Mapping[str, str]:
+    """The JSON names of an element, each with its type: `value[x]` is valueQuantity, valueString, ..."""
+    if not name.endswith(CHOICE):
+        return {name: element.types[0]}
+    stem = name.removesuffix(CHOICE)
+    return {stem + given[0].upper() + given[1:]: given for given in element.types}
+
+
+@cache
+def types() -> Mapping[str, Type]:
+    """All types of R4, by name."""
+    raw = orjson.loads(ELEMENTS.read_bytes())["types"]
+    found: dict[str, Type] = {}
+
+    def build(name: str) -> Type:
+        if name not in found:
+            given = raw[name]
+            own = {key: _element(fact) for key, fact in given["elements"].items()}
+            inherited = build(given["base"]).elements if given["base"] else {}
+            found[name] = Type(name, given["kind"], given["base"], {**inherited, **own})
+        return found[name]
+
+    for name in raw:
+        build(name)
+    return found
+
+
+def _element(fact: Mapping[str, Any]) -> Element:
+    return Element(
+        types=tuple(fact["types"]),
+        min=fact.get("min", 0),
+        max=fact.get("max", "1"),
+        modifier=fact.get("modifier", False),
+        strength=fact.get("strength"),
+        values=fact.get("values"),
+        targets=tuple(fact.get("targets", ())),
+    )
+
+
+@cache
+def resource_types() -> frozenset[str]:
+    """The names of the resource types that can be instances."""
+    return frozenset(
+        name
+        for name, given in types().items()
+        if given.kind == "resource" and name not in ("Resource", "DomainResource")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """What is known of HL7's own code systems, and of the value sets that R4 binds as `required`."""
+
+    systems: Mapping[str, frozenset[str]]
+    sets: Mapping[str, frozenset[str]]  # the codes of all the value set's systems
+
+
+@cache
+def codes() -> Codes:
+    """The codes of R4's own terminology."""
+    raw = orjson.loads(CODES.read_bytes())
+    systems = {url: frozenset(given) for url, given in raw["systems"].items()}
+    sets = {
+        url: frozenset().union(*(systems[system] if given is None else given for system, given in content.items()))
+        for url, content in raw["sets"].items()
+    }
+    return Codes(systems, sets)

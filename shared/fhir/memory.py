@@ -1,0 +1,112 @@
+"""The twin of the FHIR ports: Medplum's promises without Medplum, for tests and simulations.
+
+It holds bytes and reads them through the same checks as the client does, so that what one refuses the other refuses.
+`fail` makes the next calls end in a code, as an outage or a spent quota would.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import orjson
+
+from shared.errors import Code, Problem
+from shared.events.data import DeletionClaimed, Reference
+from shared.fhir.answers import version_in
+from shared.fhir.event_tag import tagged
+from shared.fhir.port import Deletion, Resource
+from shared.phi import Phi
+
+type _Key = tuple[str, str, str]  # project, type, id
+
+
+@dataclass(slots=True)
+class _Kept:
+    versions: dict[str, bytes] = field(default_factory=dict)
+    last: Deletion = field(default_factory=lambda: Deletion("", ""))
+    deleted: bool = False
+
+
+class MemoryFhir:
+    """Reader and AuditWriter. `audits` are the AuditEvents of each project, by tag."""
+
+    def __init__(self, projects: Iterable[str], resource_limit: int = 2_000_000) -> None:
+        self._projects = frozenset(projects)
+        self._limit = resource_limit
+        self._kept: dict[_Key, _Kept] = {}
+        self._failures: deque[Problem] = deque()
+        self.audits: dict[str, dict[str, Resource]] = {project: {} for project in self._projects}
+
+    def put(self, project: str, resource: Resource) -> Reference:
+        """A version, with its meta.versionId and lastUpdated; the project is added. Its reference (generation 0)."""
+        meta = resource["meta"]
+        assert isinstance(meta, dict)
+        reference = Reference(
+            project=project,
+            type=str(resource["resourceType"]),
+            id=str(resource["id"]),
+            version=str(meta["versionId"]),
+            last_updated=str(meta["lastUpdated"]),
+            generation=0,
+        )
+        self.put_bytes(reference, orjson.dumps({**resource, "meta": {**meta, "project": project}}))
+        return reference
+
+    def put_bytes(self, reference: Reference, body: bytes) -> None:
+        """What Medplum answers to a reference, whatever it is."""
+        kept = self._kept.setdefault((reference.project, reference.type, reference.id), _Kept())
+        kept.versions[reference.version] = body
+        kept.last = Deletion(reference.version, reference.last_updated)
+        kept.deleted = False
+
+    def delete(self, project: str, type: str, id: str) -> None:
+        """Delete a resource; its versions stay readable."""
+        self._kept[project, type, id].deleted = True
+
+    def expunge(self, project: str, type: str, id: str) -> None:
+        """Remove a resource and all its versions."""
+        del self._kept[project, type, id]
+
+    def fail(self, code: Code, *, times: int = 1, retry_after: float | None = None) -> None:
+        """Let the next calls end in this code."""
+        self._failures.extend(Problem(code, "memory", retry_after=retry_after) for _ in range(times))
+
+    async def version(self, reference: Reference) -> Phi[Resource]:
+        """See port.Reader."""
+        self._enter(reference.project)
+        kept = self._kept.get((reference.project, reference.type, reference.id))
+        body = kept.versions.get(reference.version) if kept is not None else None
+        if body is None:
+            raise Problem(Code.VERSION_GONE, "version")
+        if len(body) > self._limit:
+            raise Problem(Code.RESOURCE_TOO_LARGE, "body")
+        return version_in(body, reference)
+
+    async def deletion(self, claim: DeletionClaimed) -> Deletion:
+        """See port.Reader."""
+        self._enter(claim.project)
+        kept = self._kept.get((claim.project, claim.type, claim.id))
+        if kept is None:
+            raise Problem(Code.VERSION_GONE, "history")
+        if not kept.deleted:
+            raise Problem(Code.NOT_DELETED, "resource")
+        return kept.last
+
+    async def create_once(self, project: str, tag: str, audit_event: Resource) -> bool:
+        """See port.AuditWriter."""
+        self._enter(project)
+        if audit_event.get("resourceType") != "AuditEvent":
+            raise Problem(Code.AUDIT_REFUSED, "AuditEvent")
+        if tag in self.audits[project]:
+            return False
+        self.audits[project][tag] = tagged(audit_event, tag)
+        return True
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    def _enter(self, project: str) -> None:
+        if project not in self._projects:
+            raise Problem(Code.UNKNOWN_PROJECT, "project")
+        if self._failures:
+            raise self._failures.popleft()

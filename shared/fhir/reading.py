@@ -1,0 +1,79 @@
+"""What a clinical handler reads before it decides, and the access to PHI that this is.
+
+event (a reference) ─► [this] ─► Phi[resource] | Deletion | nothing      and Accessed ─► fhir.accessed ─► audit
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from shared.errors import Code, Problem
+from shared.events.data import Accessed, DeletionClaimed, Reference, Validated
+from shared.events.envelope import Event
+from shared.fhir.port import Deletion, Reader, Resource
+from shared.identity.event_ids import EventIds
+from shared.phi import Phi
+from shared.subscriber import Access, Read
+from shared.tenancy import ByProject
+
+type Given = Phi[Resource] | Deletion | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Reads for one handler and one purpose. `now` is seconds since the epoch."""
+
+    reader: Reader
+    ids: ByProject[EventIds]
+    handler: str
+    purpose: Literal["validation", "de-identification"]
+    now: Callable[[], float]
+
+    def read(self) -> Read[Given]:
+        """For `Handler.bind`."""
+        return Read(self.fetch, self.access)
+
+    async def fetch(self, event: Event[Any]) -> Given:
+        """The version that the event names; the proof of a claimed deletion; nothing for a confirmed one."""
+        match event.data:
+            case Validated(op="delete"):
+                return None
+            case Reference() as reference:
+                return await self.reader.version(reference)
+            case DeletionClaimed() as claim:
+                return await self.reader.deletion(claim)
+        raise Problem(Code.UNKNOWN_TYPE, "ce-type")
+
+    def access(self, event: Event[Any]) -> Access | None:
+        """The access that `fetch` is. A retry is the same access: its id depends on handler and event alone."""
+        match event.data:
+            case Validated(op="delete"):
+                return None
+            case Reference(project=project, type=type, id=id, version=version):
+                return self._access(event, project, type, id, version, "vread")
+            case DeletionClaimed(project=project, type=type, id=id):
+                return self._access(event, project, type, id, None, "history")
+        return None
+
+    def _access(
+        self,
+        event: Event[Any],
+        project: str,
+        type: str,
+        id: str,
+        version: str | None,
+        action: Literal["vread", "history"],
+    ) -> Access:
+        ids = self.ids[project]
+        data = Accessed(
+            project=project,
+            type=type,
+            id=id,
+            version=version,
+            action=action,
+            handler=self.handler,
+            purpose=self.purpose,
+            at=datetime.fromtimestamp(self.now(), UTC),
+        )
+        return Access(ids.accessed(self.handler, event.id), data, ids.ordering(type, id))

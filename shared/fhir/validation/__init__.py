@@ -1,0 +1,6 @@
+"""placeholder for integration, replaced by the validation package"""
+
+
+class Validator:
+    def issues(self, resource):
+        return iter(())

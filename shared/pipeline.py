@@ -1,0 +1,195 @@
+"""The life of one message, on one page: verify, decode, claim, read, handle, apply, done.
+
+    push request ─► verify ─► decode ─► claim ─► read ─► handle ─► apply ─► done ─► 204
+                      │         │         │        └───────┴─────────┴─► superseded (204), set aside (204),
+                      ▼         ▼         ▼                              or try again (409, 429, 503, 504)
+                   401, 403  quarantine  duplicate (204), busy (409)
+
+Every message of every handler runs through `Pipeline.run`: no middleware, no signal, no hook does work elsewhere.
+Nothing here can hold a resource: this module is imported beyond the door.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.acting import Sinks
+from shared.errors import Code, End, Problem
+from shared.events.decode import decode
+from shared.events.envelope import Event
+from shared.events.push import Push, parse
+from shared.identity.push import PushTokens
+from shared.ledger.port import FINAL, Lease, Ledger, State
+from shared.settings import Settings
+from shared.subscriber import Route
+from shared.telemetry.report import failed, finished, follow
+from shared.telemetry.spans import message_span
+
+type Headers = Sequence[tuple[bytes, bytes]]  # lower-case names, as ASGI gives them
+
+UNKNOWN_FAILURES = 3  # leases after which a failure that nobody foresaw counts as poison
+POLL = 0.1  # seconds between looks at a lease that another worker holds
+SPARE = 0.5  # seconds before the deadline at which waiting for a lease ends
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the endpoint says: 204, or the status of a code. `duplicate`: the work was done before."""
+
+    status: int = 204
+    code: Code | None = None
+    duplicate: bool = False
+    retry_after: float | None = None
+
+
+class Pipeline:
+    """Runs messages; one for each process. `now` is seconds since the epoch."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        tokens: PushTokens,
+        ledger: Ledger,
+        sinks: Sinks,
+        owner: str,
+        now: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._settings, self._tokens, self._ledger, self._sinks = settings, tokens, ledger, sinks
+        self._owner, self._now, self._sleep = owner, now, sleep
+        self._in_work = 0
+
+    async def run(self, route: Route, headers: Headers, body: bytes) -> Answer:
+        """The answer to one push request. Raises nothing but CancelledError."""
+        if self._in_work >= self._settings.concurrency:
+            return _answer(Problem(Code.OVERLOADED))
+        started, push = self._now(), None
+        self._in_work += 1
+        try:
+            async with asyncio.timeout(self._settings.deadline):
+                await self._verify(route, headers)
+                push = parse(headers, body)
+                event = self._decode(route, push)
+                with message_span(route.on.handler, route.on.name, event.traceparent):
+                    answer = await self._once(route, event, started + self._settings.deadline - SPARE)
+        except TimeoutError:
+            answer = _answer(Problem(Code.DEADLINE))
+        except Problem as problem:
+            answer = await self._refuse(route, problem)
+        finally:
+            self._in_work -= 1
+        finished(
+            route.on,
+            status=answer.status,
+            code=answer.code,
+            duplicate=answer.duplicate,
+            seconds=self._now() - started,
+            shape=push.shape if push else None,
+            attempt=push.delivery_attempt if push else None,
+        )
+        return answer
+
+    async def _verify(self, route: Route, headers: Headers) -> None:
+        credentials = [value for name, value in headers if name == b"authorization"]
+        if len(credentials) > 1:
+            raise Problem(Code.BAD_TOKEN, "authorization")
+        await self._tokens.verify(
+            credentials[0].decode("latin-1") if credentials else None,
+            account=self._settings.account(route.on.handler),
+            audience=self._settings.audience(route.on.handler),
+        )
+
+    def _decode(self, route: Route, push: Push) -> Event[Any]:
+        if push.subscription and push.shape != "eventarc" and push.subscription.split("/")[-1] != route.on.name:
+            raise Problem(Code.WRONG_CALLER, "subscription")
+        event = decode(push)
+        follow(event, self._settings.gcp_project)
+        if not isinstance(event.data, route.on.takes):
+            raise Problem(Code.UNKNOWN_TYPE, "ce-type")
+        return event
+
+    async def _once(self, route: Route, event: Event[Any], give_up: float) -> Answer:
+        """Claim the event, work on it, and write down how that ended."""
+        lease = await self._claim(route, event, give_up)
+        if isinstance(lease, Answer):
+            return lease
+        try:
+            await self._work(route, event)
+            await self._ledger.finish(lease, State.DONE, now=self._now())
+            return Answer()
+        except Problem as problem:
+            return await self._end(route, event, lease, problem)
+        except asyncio.CancelledError:  # the deadline, or the instance stops: another worker may begin at once
+            back = self._ledger.finish(lease, State.RETRY, code=Code.DEADLINE.slug, now=self._now())
+            await asyncio.shield(asyncio.ensure_future(back))
+            raise
+        except Exception as error:  # noqa: BLE001 - what nobody foresaw is tried again, and then set aside
+            failed(route.on, error)
+            poison = lease.token >= UNKNOWN_FAILURES
+            return await self._end(route, event, lease, Problem(Code.HANDLER_FAILED if poison else Code.UNEXPECTED))
+
+    async def _claim(self, route: Route, event: Event[Any], give_up: float) -> Lease | Answer:
+        """The lease; or the answer for a duplicate, a reused key, or a lease that another held for too long."""
+        key, fingerprint = f"{route.on.handler}:{event.id}", _fingerprint(event)
+        while True:
+            now = self._now()
+            until = now + self._settings.lease
+            found = await self._ledger.claim(key, fingerprint, owner=self._owner, now=now, until=until)
+            if isinstance(found, Lease):
+                return found
+            if found.fingerprint != fingerprint:
+                reuse = Problem(Code.KEY_REUSE, "ce-id")
+                await self._sinks.set_aside(reuse, route.on, event)
+                return _answer(reuse)
+            if found.state in FINAL:
+                return Answer(duplicate=True)
+            if now + POLL >= give_up:
+                raise Problem(Code.BUSY)
+            await self._sleep(POLL)
+
+    async def _work(self, route: Route, event: Event[Any]) -> None:
+        """Read what the handler needs, let it decide, and do what it decided."""
+        access = route.read.access(event)
+        try:
+            given = await route.read.fetch(event)
+        except Problem as problem:
+            if access and problem.code.end is End.SET_ASIDE:  # the answer was bad, but it was PHI that came
+                await self._sinks.account_for(access, route.on, event)
+            raise
+        if access:
+            await self._sinks.account_for(access, route.on, event)
+        for effect in await route.handle(event, given):
+            await self._sinks.apply(effect, route.on, event)
+
+    async def _end(self, route: Route, event: Event[Any], lease: Lease, problem: Problem) -> Answer:
+        """Write down a bad end. Quarantine comes first: a crash between the two repeats it, and loses nothing."""
+        if problem.code.end is End.SET_ASIDE:
+            try:
+                await self._sinks.set_aside(problem, route.on, event)
+            except Problem as unpublished:
+                problem = unpublished
+        state = {End.SUPERSEDED: State.SUPERSEDED, End.SET_ASIDE: State.POISON}.get(problem.code.end, State.RETRY)
+        await self._ledger.finish(lease, state, code=problem.code.slug, now=self._now())
+        return _answer(problem)
+
+    async def _refuse(self, route: Route, problem: Problem) -> Answer:
+        """The end of a message that never became an event, or that no lease was had for."""
+        if problem.code.end is End.SET_ASIDE:
+            try:
+                await self._sinks.set_aside(problem, route.on, None)
+            except Problem as unpublished:
+                return _answer(unpublished)
+        return _answer(problem)
+
+
+def _answer(problem: Problem) -> Answer:
+    return Answer(problem.code.status, problem.code, retry_after=problem.retry_after)
+
+
+def _fingerprint(event: Event[Any]) -> str:
+    """A keyed hash of what the event says; the key is the event's own id, which is a secret-keyed hash itself."""
+    key = event.id.encode()[:64]
+    return hashlib.blake2b(repr(event.data.identity()).encode(), key=key, digest_size=16).hexdigest()

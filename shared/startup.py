@@ -1,0 +1,54 @@
+"""What a process refuses to start with (design §2, §4.13): the wall between the zones stands here too.
+
+Reasons name settings, never values.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from shared.settings import Settings, Tenant, Zone
+
+_GOOGLE_KEYS = "https://www.googleapis.com/"
+_NEEDS: dict[Zone, tuple[str, ...]] = {
+    Zone.INGRESS: ("webhooks", "event_key"),
+    Zone.CLINICAL: ("event_key", "reader", "auditors", "pseudonym_key"),
+    Zone.ANALYTICS: (),
+    Zone.OPS: (),
+    Zone.ALL: ("webhooks", "event_key", "reader", "auditors", "pseudonym_key"),
+}
+_SECRETS = ("webhooks", "event_key", "reader", "auditors", "pseudonym_key")
+
+
+def refusals(settings: Settings, environment: Mapping[str, str]) -> Iterator[str]:
+    """Why this process may not start; nothing when it may."""
+    if "K_SERVICE" in environment:
+        if environment.get("GOOGLE_APPLICATION_CREDENTIALS"):
+            yield "GOOGLE_APPLICATION_CREDENTIALS is set: workload identity only, no key files"
+        if settings.zone is Zone.ALL:
+            yield "ZONE=all is for one machine"
+        if settings.local or settings.pubsub_endpoint or settings.bigquery_endpoint:
+            yield "an embedded part is configured: local, pubsub_endpoint or bigquery_endpoint"
+        if not settings.jwks_url.startswith(_GOOGLE_KEYS):
+            yield "jwks_url is not Google's: push tokens of a local issuer are not accepted"
+        if not settings.ledger.startswith("firestore:") and settings.zone in (Zone.CLINICAL, Zone.ANALYTICS):
+            yield "ledger must be firestore: instances share it"
+        for name in ("public_url", "medplum_url"):
+            if not str(getattr(settings, name)).startswith("https://"):
+                yield f"{name} is not https"
+    if not settings.tenants and settings.zone is not Zone.OPS:
+        yield "tenants: none is configured"
+    for tenant in settings.tenants:
+        yield from _tenant(tenant, settings.zone)
+
+
+def _tenant(tenant: Tenant, zone: Zone) -> Iterator[str]:
+    for name in _SECRETS:
+        value = getattr(tenant, name)
+        if name in _NEEDS[zone] and not value:
+            yield f"tenant {tenant.name}: {name} is missing"
+        if name not in _NEEDS[zone] and value:
+            yield f"tenant {tenant.name}: {name} is not for zone {zone}"
+    for path, secrets in tenant.webhooks.items():
+        if not secrets or not all(secret.get_secret_value() for secret in secrets):
+            yield f"tenant {tenant.name}: webhook {path} has an empty secret"
+    if tenant.event_key and tenant.pseudonym_key and tenant.event_key == tenant.pseudonym_key:
+        yield f"tenant {tenant.name}: event_key and pseudonym_key are the same"

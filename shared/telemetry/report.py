@@ -1,0 +1,96 @@
+"""What the service says of its work: one line for each message, one for each failure that nobody foresaw."""
+
+from collections.abc import Iterable
+from contextvars import ContextVar
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from shared.errors import Code, End
+from shared.events.envelope import Event
+from shared.settings import Settings
+from shared.subscriber import Subscription
+from shared.telemetry.logs import Severity, log, start_logging, where
+from shared.telemetry.trace import trace_id
+
+_request: ContextVar[str] = ContextVar("request_id", default="")
+
+
+def start_telemetry(settings: Settings) -> None:
+    """Logs and, where the settings say so, traces."""
+    start_logging(settings.log_level)
+    if settings.trace_exporter != "none":
+        from shared.telemetry.spans import start_spans
+
+        start_spans(settings)
+
+
+def started(settings: Settings) -> None:
+    """The process is ready."""
+    log("started", zone=str(settings.zone), count=len(settings.tenants))
+
+
+def refused_to_start(settings_at_fault: Iterable[str]) -> None:
+    """Why it did not start: names of settings, never values."""
+    for setting in settings_at_fault:
+        log("will not start", "CRITICAL", setting=setting)
+
+
+def bind_request() -> None:
+    """A request begins: its id is in every line and every answer from here on."""
+    id = uuid4().hex
+    _request.set(id)
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=id)
+
+
+def current_request_id() -> str:
+    """The id of the request in hand; empty outside of one."""
+    return _request.get()
+
+
+def follow(event: Event[Any], gcp_project: str) -> None:
+    """From here on every line carries the event's thread."""
+    structlog.contextvars.bind_contextvars(
+        event_id=event.id,
+        correlation_id=event.correlation,
+        trace=f"projects/{gcp_project}/traces/{trace_id(event.traceparent)}",
+    )
+
+
+def finished(
+    on: Subscription,
+    *,
+    status: int,
+    code: Code | None,
+    duplicate: bool,
+    seconds: float,
+    shape: str | None,
+    attempt: int | None,
+) -> None:
+    """How a message ended."""
+    outcome = "duplicate" if duplicate else code.end.name.lower() if code else "done"
+    severity: Severity = "WARNING" if code and code.end in (End.SET_ASIDE, End.REFUSED) else "INFO"
+    log(
+        "message",
+        severity,
+        handler=on.handler,
+        subscription=on.name,
+        outcome=outcome,
+        status=status,
+        code=code.slug if code else None,
+        duration_ms=round(seconds * 1000, 1),
+        shape=shape,
+        delivery_attempt=attempt,
+    )
+
+
+def failed(on: Subscription, error: Exception) -> None:
+    """A handler failed in a way that nobody foresaw: the class and the place, never the text."""
+    log("handler failed", "ERROR", handler=on.handler, exception=type(error).__name__, where=where(error))
+
+
+def crashed(error: Exception) -> None:
+    """An endpoint failed in a way that nobody foresaw."""
+    log("endpoint failed", "ERROR", exception=type(error).__name__, where=where(error))

@@ -1,0 +1,162 @@
+"""Each handler: an event and what was read in, effects out."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from handlers.analytics import analyse
+from handlers.audit import audit
+from handlers.deid import deidentify
+from handlers.validation import validate
+from shared.deid.door import open_door
+from shared.effects import Publish, Record, Store
+from shared.errors import Code, Problem
+from shared.events.data import Accessed, Changed, Data, Deidentified, DeletionClaimed, Validated
+from shared.events.envelope import Event
+from shared.fhir.port import Deletion
+from shared.fhir.validation import Validator
+from shared.identity.event_ids import EventIds
+from shared.phi import Phi
+from shared.tenancy import ByProject
+from tests.tenant import EVENT_KEY, PROJECT, tenant
+
+IDS = ByProject({PROJECT: EventIds(bytes.fromhex(EVENT_KEY))})
+DOORS = ByProject({PROJECT: open_door(tenant())})
+VALIDATOR = Validator()
+CORRELATION = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+REFERENCE: dict[str, Any] = {
+    "project": PROJECT,
+    "type": "Patient",
+    "id": "p1",
+    "version": "v1",
+    "last_updated": "2026-11-23T10:41:55.279Z",
+    "generation": 1 << 16,
+}
+PATIENT = {
+    "resourceType": "Patient",
+    "id": "p1",
+    "meta": {"versionId": "v1", "lastUpdated": "2026-11-23T10:41:55.279Z", "project": PROJECT},
+    "name": [{"family": "Canaryfamily", "given": ["Canarygiven"]}],
+    "gender": "female",
+    "birthDate": "1980-02-03",
+}
+
+
+def event[D: Data](data: D, id: str = "a" * 64) -> Event[D]:
+    return Event(id, data, datetime(2026, 11, 23, tzinfo=UTC), "test", CORRELATION, f"00-{'1' * 32}-{'2' * 16}-01")
+
+
+async def test_a_valid_version_goes_on_as_the_same_reference_under_the_same_id() -> None:
+    [effect] = await validate(event(Changed(**REFERENCE)), Phi(PATIENT), validator=VALIDATOR, ids=IDS)
+    assert isinstance(effect, Publish)
+    assert (effect.topic, effect.id) == ("fhir.validated", "a" * 64)
+    assert effect.data == Validated(**REFERENCE, op="write")
+
+
+@pytest.mark.parametrize(
+    ("broken", "place"),
+    [
+        ({"birthDate": "Canarydate"}, "Patient.birthDate"),
+        ({"gender": ["female"]}, "Patient.gender"),
+        ({"name": {"family": "Canary"}}, "Patient.name"),
+    ],
+)
+async def test_an_invalid_version_is_set_aside_under_a_code_and_a_fhirpath(
+    broken: dict[str, object], place: str
+) -> None:
+    with pytest.raises(Problem) as raised:
+        await validate(event(Changed(**REFERENCE)), Phi(PATIENT | broken), validator=VALIDATOR, ids=IDS)
+    assert (raised.value.code, raised.value.at) == (Code.RESOURCE_INVALID, place)
+    assert "Canary" not in str(raised.value)
+
+
+async def test_a_confirmed_deletion_gets_its_own_identity_and_the_last_versions_time() -> None:
+    claim = DeletionClaimed(project=PROJECT, subscription="clinic", type="Patient", id="p1", generation=1 << 16)
+    given = Deletion("v9", "2026-11-23T11:00:00.000Z")
+    [first] = await validate(event(claim, "b" * 64), given, validator=VALIDATOR, ids=IDS)
+    [second] = await validate(event(claim, "c" * 64), given, validator=VALIDATOR, ids=IDS)
+    assert isinstance(first, Publish)
+    assert isinstance(second, Publish)
+    assert first.id == second.id != "b" * 64, "two claims of one deletion are one change"
+    assert isinstance(first.data, Validated)
+    assert (first.data.op, first.data.version, first.data.last_updated) == ("delete", "v9", "2026-11-23T11:00:00.000Z")
+
+
+async def test_a_foreign_project_is_refused_by_every_clinical_handler() -> None:
+    foreign = REFERENCE | {"project": "another"}
+    with pytest.raises(Problem) as raised:
+        await validate(event(Changed(**foreign)), Phi(PATIENT), validator=VALIDATOR, ids=IDS)
+    assert raised.value.code is Code.UNKNOWN_PROJECT
+    with pytest.raises(Problem) as raised:
+        await deidentify(event(Validated(**foreign, op="write")), Phi(PATIENT), doors=DOORS)
+    assert raised.value.code is Code.UNKNOWN_PROJECT
+
+
+async def test_a_name_does_not_survive_the_door_and_nothing_joins_back() -> None:
+    [effect] = await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS)
+    assert isinstance(effect, Publish)
+    assert isinstance(effect.data, Deidentified)
+    assert effect.data.resource is not None
+    assert effect.data.resource["gender"] == "female"
+    text = repr(effect)
+    for gone in ("Canary", "p1'", "v1'", "1980-02", "2026-11-23", "a" * 64, CORRELATION, PROJECT):
+        assert gone not in text
+    assert effect.correlation not in (None, CORRELATION)
+    assert effect.ordering_key == effect.data.key
+
+
+async def test_the_same_version_makes_the_same_row_however_often_it_comes() -> None:
+    rows = [await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS) for _ in range(2)]
+    assert rows[0] == rows[1]
+
+
+async def test_a_deletion_becomes_a_tombstone_that_follows_the_last_version() -> None:
+    [write] = await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS)
+    [gone] = await deidentify(event(Validated(**REFERENCE, op="delete")), None, doors=DOORS)
+    assert isinstance(write, Publish)
+    assert isinstance(gone, Publish)
+    assert isinstance(write.data, Deidentified)
+    assert isinstance(gone.data, Deidentified)
+    assert (gone.data.deleted, gone.data.resource, gone.data.key) == (True, None, write.data.key)
+    assert gone.data.sequence > write.data.sequence
+
+
+async def test_analytics_stores_the_row_before_it_says_so() -> None:
+    [made] = await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS)
+    assert isinstance(made, Publish)
+    assert isinstance(made.data, Deidentified)
+    store, said = await analyse(event(made.data), None, tenants={"clinic"})
+    assert isinstance(store, Store)
+    assert isinstance(said, Publish)
+    assert store.row.key == made.data.key
+    assert said.topic == "analytics.committed"
+
+
+async def test_a_row_of_a_tenant_that_is_not_served_here_is_set_aside() -> None:
+    [made] = await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS)
+    assert isinstance(made, Publish)
+    assert isinstance(made.data, Deidentified)
+    with pytest.raises(Problem) as raised:
+        await analyse(event(made.data), None, tenants={"other"})
+    assert raised.value.code is Code.UNKNOWN_PROJECT
+
+
+async def test_an_access_becomes_an_audit_event_that_names_the_version_and_quotes_nothing() -> None:
+    accessed = Accessed(
+        project=PROJECT,
+        type="Patient",
+        id="p1",
+        version="v1",
+        action="vread",
+        handler="deid",
+        purpose="de-identification",
+        at=datetime(2026, 11, 23, 10, 0, tzinfo=UTC),
+    )
+    [effect] = await audit(event(accessed), None)
+    assert isinstance(effect, Record)
+    assert (effect.project, effect.tag) == (PROJECT, "a" * 64)
+    assert effect.audit_event["entity"][0]["what"] == {"reference": "Patient/p1/_history/v1"}  # type: ignore[index]
+    assert effect.audit_event["recorded"] == "2026-11-23T10:00:00.000Z"
+    assert not [i for i in VALIDATOR.issues(effect.audit_event) if i.severity in ("error", "fatal")]
+    assert "p1" not in repr(effect), "a record names a FHIR id, so it has no text form"
