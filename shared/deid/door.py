@@ -1,0 +1,112 @@
+"""The door: PHI in, SafeRow out. Deny by default: what the policy does not name is not even looked at.
+
+    fhir.validated → Medplum's version → [this] → a row of the warehouse
+
+The only place that opens `Phi` for the analytics side, and the only one that makes a SafeRow from a resource. It
+never fails on what a resource holds: a value that is not what R4 says stays behind. It fails (Problem) on a type that
+is not of R4, and on a resource that is not the one the event names.
+
+Left out: whether the resource is valid (the step before), and free text (withheld by the policy's verb `text`).
+"""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, final
+
+from shared.deid.calendar import oldest_year
+from shared.deid.compile import compile_policy
+from shared.deid.patients import Patients
+from shared.deid.policy import Policy, load
+from shared.deid.pseudonyms import Pseudonyms
+from shared.deid.row import SafeRow
+from shared.deid.sequence import DELETE, WRITE, sequence
+from shared.deid.walk import Given
+from shared.errors import Code, Problem
+from shared.events.data import Validated
+from shared.fhir.port import Resource
+from shared.phi import Phi
+
+if TYPE_CHECKING:
+    from shared.settings import Tenant  # half a second of pydantic-settings, which `./dev deid` does without
+
+OVER_89 = {"url": "urn:starvit:age-over-89", "valueBoolean": True}
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+@final
+class Door:
+    """One tenant's door: one policy, one key."""
+
+    def __init__(
+        self, tenant_name: str, policy: Policy, pseudonyms: Pseudonyms, today: Callable[[], date] = _today
+    ) -> None:
+        self.pseudonyms = pseudonyms
+        self._tenant = tenant_name
+        self._policy = policy
+        self._today = today
+        self._rules = compile_policy(policy, pseudonyms)
+        self._patients = Patients(policy, pseudonyms)
+
+    def row(self, reference: Validated, resource: Phi[Resource] | None) -> SafeRow:
+        """The row of a version, or the tombstone of a deletion. Raises Problem: NO_POLICY, RESOURCE_MISMATCH."""
+        if reference.type not in self._rules:
+            raise Problem(Code.NO_POLICY, "resourceType")
+        names = self.pseudonyms
+        key = names.id(reference.type, reference.id)
+        version = names.version(reference.type, reference.id, reference.version)
+        deleted = reference.op == "delete"
+        if resource is None and not deleted:
+            raise ValueError("a write has a resource")  # a tombstone would hide what is there
+        return SafeRow(
+            project=self._tenant,
+            resource_type=reference.type,
+            key=key,
+            sequence=sequence(
+                reference.last_updated,
+                DELETE if deleted else WRITE,
+                version,
+                reference.generation,
+                names.offset_ms(key),
+            ),
+            version=version,
+            generation=reference.generation,
+            deleted=deleted,
+            policy=self._policy.name,
+            policy_hash=self._policy.hash,
+            key_id=names.key_id,
+            resource=None if deleted or resource is None else self._named(reference, resource.reveal()),
+        )
+
+    def deidentify(self, resource: Resource) -> dict[str, object]:
+        """What may leave of a resource, FHIR-shaped. Raises Problem: NO_POLICY."""
+        resource_type = resource.get("resourceType")
+        if type(resource_type) is not str or (rules := self._rules.get(resource_type)) is None:
+            raise Problem(Code.NO_POLICY, "resourceType")
+        safe: dict[str, object] = {"resourceType": resource_type}
+        if (name := self.pseudonyms.resource(resource_type, resource.get("id"))) is not None:
+            safe["id"] = name
+        given = Given(oldest_year(self._today()), self._patients.days(resource_type, resource))
+        if type(kept := rules(resource if type(resource) is dict else dict(resource), given)) is dict:
+            safe |= kept
+        if given.over_89:
+            others = safe.get("extension")
+            safe["extension"] = [*(others if type(others) is list else ()), dict(OVER_89)]
+        return safe
+
+    def _named(self, reference: Validated, resource: Resource) -> dict[str, object]:
+        """The resource that the event names, and no other."""
+        for place, expected in (("resourceType", reference.type), ("id", reference.id)):
+            if resource.get(place) != expected:
+                raise Problem(Code.RESOURCE_MISMATCH, place)
+        return self.deidentify(resource)
+
+
+def open_door(tenant: "Tenant") -> Door:
+    """The door of a tenant, from its settings. Raises ValueError when it has no good pseudonym key."""
+    if tenant.pseudonym_key is None:
+        raise ValueError("the tenant has no pseudonym key")
+    key = bytes.fromhex(tenant.pseudonym_key.get_secret_value())
+    return Door(tenant.name, load(tenant.policy), Pseudonyms(key, tenant.key_id))

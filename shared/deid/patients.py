@@ -1,0 +1,70 @@
+"""Whose dates these are: the patient by whose secret number of days all dates of a resource are moved.
+
+A Patient is its own; any other resource belongs to the first Patient that it names in one of the policy's places
+(subject, patient, ...), and one that names none, or only by an identifier, is its own, so that its dates stay in step
+with each other at least. Found before the walk, since a date may stand before the subject.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import final
+
+from shared.deid import references
+from shared.deid.policy import Policy, Verb
+from shared.deid.pseudonyms import Pseudonyms
+from shared.deid.walk import Given
+from shared.fhir import elements as r4
+from shared.fhir.port import Resource
+
+_PATIENT = "Patient"
+_NOTHING = Given("")
+
+
+@final
+class Patients:
+    """Finds the offset of a resource's dates. Does nothing under a policy that moves no dates."""
+
+    def __init__(self, policy: Policy, pseudonyms: Pseudonyms) -> None:
+        self._pseudonyms = pseudonyms
+        self._moves = any(rule.to == "shift" for rule in policy.rules.values() if rule.verb in (Verb.DATE, Verb.BIRTH))
+        self._places: Mapping[str, tuple[tuple[str, ...], ...]] = {
+            name: tuple(place for place in map(_split, policy.patient) if place[0] in given.elements)
+            for name, given in r4.types().items()
+        }
+        target = references.target(pseudonyms)
+        self._refer = references.reference(pseudonyms, target, (_PATIENT,))
+
+    def days(self, resource_type: str, resource: Resource) -> int:
+        """How far to move the dates of a resource."""
+        if not self._moves:
+            return 0
+        return self._pseudonyms.days(self._patient(resource_type, resource))
+
+    def _patient(self, resource_type: str, resource: Resource) -> str:
+        """The pseudonym of the patient, or of the resource itself; empty for one that has not even an id."""
+        if resource_type != _PATIENT:
+            for place in self._places[resource_type]:
+                for value in _at(resource, place):
+                    if (found := self._named(value)) is not None:
+                        return found
+        return self._pseudonyms.resource(resource_type, resource.get("id")) or ""
+
+    def _named(self, value: object) -> str | None:
+        """The pseudonym of the Patient that a Reference names; a urn in a patient's place is taken for one."""
+        safe = self._refer(value, _NOTHING)
+        if type(safe) is not dict:
+            return None
+        of, _, name = str(safe["reference"]).partition("/")
+        return name if of == _PATIENT else None
+
+
+def _split(place: str) -> tuple[str, ...]:
+    return tuple(place.split("."))
+
+
+def _at(value: object, place: tuple[str, ...]) -> Iterator[object]:
+    """What stands at a place, through objects and arrays."""
+    for item in value if isinstance(value, list) else (value,):
+        if not place:
+            yield item
+        elif isinstance(item, Mapping):
+            yield from _at(item.get(place[0]), place[1:])

@@ -1,0 +1,80 @@
+"""The walk: a resource is read once, by functions put together at start; what no function answers stays behind.
+
+A `Leave` function takes a JSON value and answers what may leave in its place, or None. A table has one function for
+each JSON name that the policy names; a name without a function is not even looked at, and so cannot leak, nor can its
+value. Nothing here raises, whatever the value: a value of the wrong shape is answered with None, like one that may
+not leave.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+MODIFIER = "modifierExtension"
+
+
+@dataclass(slots=True)
+class Given:
+    """What the functions know of the resource in hand."""
+
+    oldest: str  # the earliest year that may be said: an earlier one tells of an age over 89
+    days: int = 0  # how far this patient's dates are moved
+    over_89: bool = False  # a date of birth was withheld for that reason
+
+
+type Leave = Callable[[object, Given], object]
+type Table = Mapping[str, Leave]
+
+
+def each(one: Leave) -> Leave:
+    """An array: what may leave of its members. A member that may not leave closes the gap."""
+
+    def leave(value: object, given: Given) -> object:
+        if type(value) is not list:
+            return None
+        kept = [safe for item in value if (safe := one(item, given)) is not None]
+        return kept or None
+
+    return leave
+
+
+def parts(table: Table) -> Leave:
+    """An object: what may leave of its members.
+
+    One that carries a modifierExtension stays behind as a whole: an extension we drop may say "not", and what is left
+    would be read as its opposite (FHIR R4 extensibility §2.4.1).
+    """
+    get = table.get
+
+    def leave(value: object, given: Given) -> object:
+        if type(value) is not dict or MODIFIER in value:
+            return None
+        kept: dict[str, object] = {}
+        for name, item in value.items():
+            if (rule := get(name)) is not None and (safe := rule(item, given)) is not None:
+                kept[name] = safe
+        return kept or None
+
+    return leave
+
+
+def unless(usual: Leave, other: Leave, element: str, system: str, codes: frozenset[str]) -> Leave:
+    """An object: as `other` says when its `element` has one of these codes, else as usual."""
+
+    def leave(value: object, given: Given) -> object:
+        return (other if _coded(value, element, system, codes) else usual)(value, given)
+
+    return leave
+
+
+def _coded(value: object, element: str, system: str, codes: frozenset[str]) -> bool:
+    concept = value.get(element) if type(value) is dict else None
+    codings = concept.get("coding") if type(concept) is dict else None
+    if type(codings) is not list:
+        return False
+    return any(
+        type(coding) is dict
+        and coding.get("system") == system
+        and type(code := coding.get("code")) is str
+        and code in codes
+        for coding in codings
+    )
