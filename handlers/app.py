@@ -9,7 +9,7 @@ ZONE=ops        nothing yet to be pushed to
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -22,6 +22,7 @@ from handlers.endpoints import World, mount_health, mount_push, mount_webhook
 from handlers.http import install_errors
 from shared import egress, startup
 from shared.acting import Sinks
+from shared.errors import Problem
 from shared.identity.keys import SigningKeys
 from shared.identity.push import PushTokens
 from shared.ledger.opening import open_ledger
@@ -85,6 +86,7 @@ async def _build(world: World, stack: AsyncExitStack) -> None:
     settings = world.settings
     publisher = PubSubPublisher(settings.gcp_project, settings.pubsub_endpoint)
     stack.push_async_callback(publisher.close)
+    await publisher.warm()
     if settings.zone in (Zone.INGRESS, Zone.ALL):
         _ingress(world, publisher)
     if catalog.subscriptions(settings.zone):
@@ -115,6 +117,8 @@ async def _handlers(world: World, stack: AsyncExitStack, publisher: Publisher) -
     stack.push_async_callback(keys.stop)
     ledger = open_ledger(settings.ledger, project=settings.gcp_project, retention=settings.retention)
     stack.push_async_callback(ledger.close)
+    with suppress(Problem):  # connected before the first message; but a ledger that is down is no reason not to start
+        await ledger.get("warm")
 
     auditor, warehouse = None, None
     if settings.zone in (Zone.CLINICAL, Zone.ALL):

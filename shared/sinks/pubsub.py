@@ -45,6 +45,10 @@ class PubSubPublisher:
             self._topics[topic] = batcher
         await batcher.submit(message)
 
+    async def warm(self) -> None:
+        """Import and make the client now, so that the first publish does not wait for it."""
+        await self._connected()
+
     async def close(self) -> None:
         """Send what waits, then hang up."""
         for batcher in self._topics.values():

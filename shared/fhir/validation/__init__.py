@@ -1,6 +1,17 @@
-"""placeholder for integration, replaced by the validation package"""
+"""FHIR R4 validation from the table of its elements: structure, cardinality, forms, choices, required codes, targets."""
+
+from collections.abc import Iterator, Mapping
+
+from shared.fhir.validation.issue import Issue
+from shared.fhir.validation.structure import resource_issues
 
 
 class Validator:
-    def issues(self, resource):
-        return iter(())
+    """Holds resources against FHIR R4."""
+
+    def issues(self, resource: Mapping[str, object]) -> Iterator[Issue]:
+        """What is wrong with it, as found; nothing if all is well."""
+        return resource_issues(resource)
+
+
+__all__ = ["Issue", "Validator"]

@@ -1,0 +1,46 @@
+"""What is wrong with a resource: a rule and a place, never a value."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+type Severity = Literal["fatal", "error", "warning", "information"]
+
+# rule → (FHIR IssueType, what it says). The text is the rule's, fixed: nothing of the resource gets into it.
+RULES: dict[str, tuple[str, str]] = {
+    "not-json": ("structure", "The line is not one strict JSON object."),
+    "resource-type": ("structure", "This is no resource type of FHIR R4."),
+    "unknown-element": ("structure", "There is an element here that FHIR R4 does not know."),
+    "json-type": ("structure", "The JSON type is not the element's."),
+    "cardinality-max": ("structure", "The element may not repeat."),
+    "cardinality-list": ("structure", "The element repeats and so must be an array."),
+    "cardinality-min": ("required", "A required element is missing."),
+    "choice": ("structure", "Only one of the types of a choice may be given."),
+    "empty": ("structure", "An object or array may not be empty (ele-1)."),
+    "null": ("structure", "null is allowed only in an array of primitives, beside its extension."),
+    "format": ("value", "The value does not have the form of its type."),
+    "required-binding": ("code-invalid", "The code is not in the value set that the element requires."),
+    "reference-target": ("value", "The reference points to a type that the element does not allow."),
+    "ref-1": ("invariant", "A reference to a contained resource that is not there."),
+    "ext-1": ("invariant", "An extension has either a value or extensions of its own."),
+    "dom-2": ("invariant", "A contained resource may not contain another."),
+    "depth": ("too-long", "The resource is nested deeper than we read."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One finding. `path` is a FHIRPath of element names and indices; an unknown element is told by its parent's path."""
+
+    severity: Severity
+    rule: str
+    path: str
+
+    @property
+    def code(self) -> str:
+        """The FHIR IssueType."""
+        return RULES[self.rule][0]
+
+    @property
+    def text(self) -> str:
+        """What the rule says."""
+        return RULES[self.rule][1]
