@@ -14,7 +14,8 @@ from pathlib import Path
 from handlers.deadletters.command import RUNNING_DEMO
 from handlers.demo.display import Display
 from handlers.demo.run import Demo
-from handlers.demo.stack import Stack, embedded, environment_of
+from handlers.demo.service import environment_of
+from handlers.demo.stack import Stack, embedded
 from handlers.demo.summary import Summary
 from shared.local.faults import Faults
 
@@ -90,7 +91,7 @@ async def _leave_running(display: Display, demo: Demo, stack: Stack) -> None:
         display.step(
             "one event was poisoned for you to find:  ./dev dlq list  ·  ./dev dlq show ID  ·  ./dev dlq replay ID"
         )
-        while stack.service.process.returncode is None:
+        while stack.service.running:
             await asyncio.sleep(0.5)
         print("the service has ended", file=sys.stderr)
     finally:
