@@ -57,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     dlq = commands.add_parser("dlq", help="dead letters and quarantine: list, show, replay")
     _dlq_parser(dlq)
 
+    bench = commands.add_parser("bench", help="figures, each measured in this run: start")
+    bench.add_argument("name", nargs="?", choices=("start",), default="start")
+    bench.add_argument("--json", action="store_true", help="as JSON instead of a table")
+    bench.set_defaults(run=_bench)
+
     openapi = commands.add_parser("openapi", help="write the OpenAPI contract to schemas/openapi/v1.json")
     openapi.set_defaults(run=_openapi)
     return parser
@@ -125,6 +130,12 @@ def _dlq(options: argparse.Namespace) -> int:
     from handlers.deadletters.command import run
 
     return run(options)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from tests.bench import start
+
+    return start.run(as_json=options.json)
 
 
 def _openapi(_: argparse.Namespace) -> int:

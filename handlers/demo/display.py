@@ -30,7 +30,8 @@ class Display:
     EVERY = 2.0  # seconds between plain lines
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self._console = Console(file=stream, highlight=False)
+        wide = None if stream.isatty() else 140  # a log has no edge to wrap at
+        self._console = Console(file=stream, highlight=False, width=wide)
         self._live: Live | None = None
         self._last = 0.0
 

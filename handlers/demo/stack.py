@@ -29,7 +29,7 @@ TYPES = (
     *("AllergyIntolerance", "DiagnosticReport", "DocumentReference", "Immunization", "MedicationRequest"),
 )  # one Medplum Subscription each, with a secret of its own
 AUDITORS = 4  # ClientApplications that write AuditEvents: each has Medplum's quota of 416 conditional creates a minute
-RETRY = Retry(least=0.2, most=5)  # one machine has no time for the cloud's 10 to 600 s
+RETRY = Retry(least=0.2, most=30)  # the cloud's 10 to 600 s, for a machine that has less time
 TIME_SCALE = 0.02  # of Medplum's retry schedule: 20 s are 0.4 s
 
 
