@@ -39,7 +39,6 @@ class Code(Enum):
     UNKNOWN_ROUTE = Meaning(_REFUSED, 404, "There is no such endpoint.")
     METHOD_NOT_ALLOWED = Meaning(_REFUSED, 405, "The endpoint does not take this method.")
     BODY_TOO_LARGE = Meaning(_REFUSED, 413, "The body is larger than this endpoint takes.")
-    HEADERS_TOO_LARGE = Meaning(_REFUSED, 431, "The headers are larger than this endpoint takes.")
     NOT_JSON_TYPE = Meaning(_REFUSED, 415, "The content type is not a JSON one.")
     BAD_BODY = Meaning(_REFUSED, 400, "The body is not what this endpoint takes.")
     TOO_MANY_REQUESTS = Meaning(_REFUSED, 429, "Too many unsigned requests from this address.")
@@ -64,7 +63,7 @@ class Code(Enum):
     ROW_REFUSED = Meaning(_ASIDE, 204, "The warehouse refused the row for good.")
     AUDIT_REFUSED = Meaning(_ASIDE, 204, "Medplum refused the AuditEvent for good.")
     HANDLER_FAILED = Meaning(_ASIDE, 204, "The handler failed three times in a way that it does not know.")
-    EGRESS_DENIED = Meaning(_ASIDE, 204, "An outbound call went to a host that is not allow-listed.")
+    EGRESS_DENIED = Meaning(_AGAIN, 503, "An outbound call went to a host that is not allow-listed.")
 
     # a message whose work has become moot
     VERSION_GONE = Meaning(_SUPERSEDED, 204, "Medplum no longer returns this version.")
@@ -77,13 +76,11 @@ class Code(Enum):
     PUBSUB_DOWN = Meaning(_AGAIN, 503, "Pub/Sub did not confirm the publish.")
     LEDGER_DOWN = Meaning(_AGAIN, 503, "The ledger does not answer.")
     WAREHOUSE_DOWN = Meaning(_AGAIN, 503, "BigQuery does not answer.")
-    DLP_DOWN = Meaning(_AGAIN, 503, "DLP does not answer.")
     KEYS_DOWN = Meaning(_AGAIN, 503, "No signing keys could be had to check tokens with.")
     UNEXPECTED = Meaning(_AGAIN, 503, "The handler failed in a way that it does not know; set aside at the third time.")
     BUSY = Meaning(_AGAIN, 409, "Another worker holds this event's lease.")
     LEASE_LOST = Meaning(_AGAIN, 409, "The lease ended before the work did; another worker may have it.")
     DEADLINE = Meaning(_AGAIN, 504, "The deadline was reached.")
-    STOPPING = Meaning(_AGAIN, 503, "This instance is shutting down.")
     OVERLOADED = Meaning(_AGAIN, 429, "This instance has all the work that it can take.")
 
     @property

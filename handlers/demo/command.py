@@ -6,8 +6,10 @@ proves that this judge can see it.
 
 import asyncio
 import json
+import signal
 import sys
 import tempfile
+from collections.abc import Coroutine
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,11 +26,19 @@ SEED = 20261123
 
 def run(events: int, *, faults: bool, plant: str | None, json_file: Path | None, serve: bool) -> int:
     """0 when all is well, 1 when something was lost, doubled or leaked."""
+    summary = asyncio.run(_until_signalled(_run(events, faults=faults, plant=plant, serve=serve, json_file=json_file)))
+    return 130 if summary is None else 0 if summary.good else 1
+
+
+async def _until_signalled(work: Coroutine[None, None, Summary]) -> Summary | None:
+    """The summary; or None when Ctrl-C or SIGTERM came first. Either way the service is stopped in order."""
+    task = asyncio.create_task(work)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
-        summary = asyncio.run(_run(events, faults=faults, plant=plant, serve=serve, json_file=json_file))
-    except KeyboardInterrupt:
-        return 130
-    return 0 if summary.good else 1
+        return await task
+    except asyncio.CancelledError:
+        return None
 
 
 async def _run(events: int, *, faults: bool, plant: str | None, serve: bool, json_file: Path | None) -> Summary:
