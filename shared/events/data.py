@@ -23,9 +23,16 @@ def _instant(text: str) -> str:
     return text
 
 
+def _no_step(text: str) -> str:
+    """R4's `id` allows dots; alone they are steps in a path, and an id becomes a part of a URL's."""
+    if text in (".", ".."):
+        raise ValueError("not an id")
+    return text
+
+
 Project = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\-\.]{1,64}$")]
 ResourceType = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z]{1,63}$")]
-FhirId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\-\.]{1,64}$")]  # R4 datatypes, `id`
+FhirId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\-\.]{1,64}$"), AfterValidator(_no_step)]
 Instant = Annotated[str, AfterValidator(_instant)]
 Generation = Annotated[int, Field(ge=0, lt=2**48)]  # policy epoch × 2^16 + text attempt
 Keyed = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16,64}$")]  # an HMAC, in hex
