@@ -20,6 +20,7 @@ _LEAST, _MOST = 60.0, 86_400.0  # seconds between fetches, whatever the issuer s
 _SOON = 0.8  # the share of max-age after which the keys are fetched anew
 _RETRY = 30.0  # seconds after a fetch that failed, and between two for unknown kids
 _LARGEST = 100_000  # bytes of a key set
+_SMALLEST = 2048  # bits (RFC 7518 §3.3)
 _TIMEOUT = 5.0
 
 
@@ -103,7 +104,9 @@ def _parsed(answer: httpx.Response) -> dict[str, Any]:
         if not isinstance(jwk, dict) or jwk.get("kty") != "RSA" or not isinstance(jwk.get("kid"), str):
             continue
         try:
-            keys[jwk["kid"]] = jwt.PyJWK(jwk, algorithm="RS256").key
+            key = jwt.PyJWK(jwk, algorithm="RS256").key
         except jwt.PyJWTError:
             continue
+        if key.key_size >= _SMALLEST:
+            keys[jwk["kid"]] = key
     return keys
