@@ -13,7 +13,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any
 
 import httpcore
@@ -24,13 +24,27 @@ from shared.errors import Code, Problem
 type Client = httpx.AsyncClient
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_CONNECTIONS = 20  # the pool looks through all of them for each request
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-def client(hosts: Collection[str], *, timeout: float, local: bool) -> Client:
+type Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+
+async def _resolve(host: str, port: int) -> list[str]:
+    """Every address of a name, as the system knows them."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        raise httpcore.ConnectError("name not resolved") from None
+    return [str(sockaddr[0]) for *_, sockaddr in found]
+
+
+def client(hosts: Collection[str], *, timeout: float, local: bool, resolve: Resolve = _resolve) -> Client:
     """A client for these hosts and no others. `local` allows plain http, and only to loopback; `timeout` is in seconds."""
+    backend = _Pinned(resolve, local=local)
     return httpx.AsyncClient(
-        transport=_AllowListed(frozenset(host.lower() for host in hosts), local=local),
+        transport=_AllowListed(frozenset(host.lower() for host in hosts), backend, local=local),
         timeout=timeout,
         follow_redirects=False,
         trust_env=False,
@@ -38,14 +52,14 @@ def client(hosts: Collection[str], *, timeout: float, local: bool) -> Client:
 
 
 class _AllowListed(httpx.AsyncBaseTransport):
-    def __init__(self, hosts: frozenset[str], *, local: bool) -> None:
+    def __init__(self, hosts: frozenset[str], backend: httpcore.AsyncNetworkBackend, *, local: bool) -> None:
         self._hosts, self._local = hosts, local
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=ssl.create_default_context(),
-            max_connections=200,
-            max_keepalive_connections=50,
+            max_connections=_CONNECTIONS,
+            max_keepalive_connections=_CONNECTIONS,
             keepalive_expiry=30,
-            network_backend=_Pinned(local=local),
+            network_backend=backend,
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -96,8 +110,8 @@ class _Body(httpx.AsyncByteStream):
 class _Pinned(httpcore.AsyncNetworkBackend):
     """Resolves a name once for each connection, and connects to an address that was checked."""
 
-    def __init__(self, *, local: bool) -> None:
-        self._local = local
+    def __init__(self, resolve: Resolve, *, local: bool) -> None:
+        self._resolve, self._local = resolve, local
         self._inner = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -108,8 +122,8 @@ class _Pinned(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore.AsyncNetworkStream:
-        addresses = await _resolve(host, port)
-        if not addresses or not all(_allowed(address, local=self._local) for address in addresses):
+        addresses = await self._resolve(host, port)
+        if not addresses or not all(allowed(address, local=self._local) for address in addresses):
             raise Problem(Code.EGRESS_DENIED, "address")
         return await self._inner.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
 
@@ -120,15 +134,7 @@ class _Pinned(httpcore.AsyncNetworkBackend):
         await asyncio.sleep(seconds)
 
 
-async def _resolve(host: str, port: int) -> list[str]:
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
-        raise httpcore.ConnectError("name not resolved") from None
-    return [str(sockaddr[0]) for *_, sockaddr in found]
-
-
-def _allowed(text: str, *, local: bool) -> bool:
+def allowed(text: str, *, local: bool) -> bool:
     """Whether an address may be connected to: public, in every notation of it; or loopback, on one machine."""
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
@@ -136,7 +142,7 @@ def _allowed(text: str, *, local: bool) -> bool:
         if inner is None and address in _NAT64:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
         if inner is not None:
-            return _allowed(str(inner), local=False)
+            return allowed(str(inner), local=False)
     if address.is_loopback:
         return local
     return address.is_global and not address.is_multicast
