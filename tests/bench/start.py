@@ -43,7 +43,9 @@ def run(*, as_json: bool) -> int:
         return 0
     print(f"process start to ready, idle, medians of {RUNS} (a bare interpreter importing uvicorn: {floor:.2f} s)")
     for one in figures:
-        print(f"  {one.zone:<10} {one.ready_s:5.2f} s   worker {one.worker_mb:5.0f} MB   gunicorn {one.master_mb:4.0f} MB")
+        print(
+            f"  {one.zone:<10} {one.ready_s:5.2f} s   worker {one.worker_mb:5.0f} MB   gunicorn {one.master_mb:4.0f} MB"
+        )
     return 0
 
 

@@ -1,0 +1,126 @@
+"""The tables in docs/backend that say what the code says: written by `./dev python -m handlers.documents`, held by a test."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from handlers import catalog
+from handlers.contract import document
+from shared.settings import Settings, Tenant
+
+_BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+# path → what the contract does not say: who may, what is checked, what bounds it, what is audited, where it is tested
+_ENDPOINTS: dict[str, tuple[str, str, str, str, str]] = {
+    "/v1/webhooks/medplum/{subscription}": (
+        "the project in the signed body is the subscription's",
+        "strict JSON; id, type, version, time in FHIR's forms",
+        "10 MB; unsigned requests by address; delete claims by subscription",
+        "each accepted change is an event",
+        "`tests/handlers/test_webhook.py`, `tests/journey/test_golden_webhooks.py`",
+    ),
+    "/v1/push/{handler}": (
+        "the token's e-mail is the subscription's account; the subscription is the handler's; the event's project is served",
+        "one of four shapes; CloudEvents attributes; the data's closed model",
+        "14 MB; messages in work at once; a deadline",
+        "each read of PHI: fhir.accessed → AuditEvent",
+        "`tests/shared/test_pipeline.py`, `tests/shared/test_push.py`, `tests/shared/test_identity.py`",
+    ),
+    "/v1/health/{live,ready}": ("anyone", "no input", "-", "-", "`tests/journey/test_the_demo.py`"),
+}
+
+
+def settings_table() -> str:
+    """Every setting with its default."""
+    rows = [_setting(name, field) for name, field in Settings.model_fields.items()]
+    return _table(("variable", "default", "what it does"), rows)
+
+
+def tenant_table() -> str:
+    """The fields of one tenant in tenants.json."""
+    rows = [(f"`{name}`", field.description or "") for name, field in Tenant.model_fields.items()]
+    return _table(("field", "what it is"), rows)
+
+
+def handlers_table() -> str:
+    """Every handler of the catalog."""
+    rows = [
+        (
+            f"`{on.handler}`",
+            str(on.zone),
+            f"`{on.name}`",
+            ", ".join(f"`{data.TYPE.removeprefix('io.starvit.')}`" for data in on.takes),
+            ", ".join(f"`{topic}`" for topic in on.publishes) or "-",
+            ", ".join(sorted(on.scopes)),
+            str(on.max_attempts),
+        )
+        for on in catalog.subscriptions()
+    ]
+    return _table(("handler", "zone", "subscription", "takes", "publishes to", "may", "attempts"), rows)
+
+
+def endpoints_table() -> str:
+    """Every endpoint, with what protects it."""
+    heads = ("endpoint", "authN", "authZ", "validation", "limits", "audit", "errors", "tests")
+    return _table(heads, list(_endpoints()))
+
+
+TABLES = {
+    "settings": settings_table,
+    "tenant": tenant_table,
+    "handlers": handlers_table,
+    "endpoints": endpoints_table,
+}
+
+
+def render(text: str) -> str:
+    """A page with its generated blocks made anew."""
+    return _BLOCK.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}{found[3]}", text)
+
+
+def refresh(root: Path) -> list[Path]:
+    """Write the pages that changed; which they were."""
+    changed = []
+    for page in sorted((root / "docs").rglob("*.md")):
+        text = page.read_text()
+        if (new := render(text)) != text:
+            page.write_text(new)
+            changed.append(page)
+    return changed
+
+
+def _setting(name: str, field: Any) -> tuple[str, str, str]:
+    variable = "ZONE" if name == "zone" else f"STARVIT_{name.upper()}"
+    default = field.default
+    shown = "-" if default in (None, "", ()) else ", ".join(default) if isinstance(default, tuple) else str(default)
+    return f"`{variable}`", f"`{shown}`" if shown != "-" else "-", field.description
+
+
+def _endpoints() -> Iterator[tuple[str, ...]]:
+    contract = document()["paths"]
+    for path, (authz, validation, limits, audit, tests) in _ENDPOINTS.items():
+        example = path.replace("{handler}", "deid").replace("{live,ready}", "ready")
+        [(method, operation)] = contract[example].items()
+        schemes = [scheme for one in operation.get("security", []) for scheme in one]
+        errors = ", ".join(status for status in operation["responses"] if status not in ("200", "204"))
+        yield (
+            f"`{method.upper()} {path}`",
+            ", ".join(schemes) or "none",
+            authz,
+            validation,
+            limits,
+            audit,
+            errors,
+            tests,
+        )
+
+
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    for page in refresh(Path(__file__).resolve().parents[1]):
+        print(page)

@@ -1,0 +1,118 @@
+"""What a process refuses to start with: key files, embedded parts in the cloud, a secret too many or too few."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.settings import Settings, Tenant, Zone
+from shared.startup import refusals
+from tests.tenant import environment, tenant_json
+
+ROOT = Path(__file__).resolve().parents[2]
+CLOUD = {"K_SERVICE": "starvit-clinical"}
+
+
+def clouded(zone: str = "clinical", **changed: Any) -> Settings:
+    """Settings that are right for the cloud, but for what is changed."""
+    good = {
+        "ZONE": Zone(zone),
+        "tenants": (Tenant.model_validate(tenant_json(zone)),),
+        "public_url": "https://clinical.example",
+        "ledger": f"firestore:{zone}",
+    }
+    return Settings.model_validate(good | changed)
+
+
+@pytest.mark.parametrize("zone", ["ingress", "clinical", "analytics"])
+def test_a_zone_with_its_own_secrets_starts(zone: str) -> None:
+    assert list(refusals(clouded(zone), CLOUD)) == []
+
+
+BAD: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
+    "a key file": ({}, {"GOOGLE_APPLICATION_CREDENTIALS": "/canary.json"}, "GOOGLE_APPLICATION_CREDENTIALS"),
+    "the local permission": ({"local": True}, {}, "local"),
+    "an embedded Pub/Sub": ({"pubsub_endpoint": "canary:1"}, {}, "pubsub_endpoint"),
+    "an embedded BigQuery": ({"bigquery_endpoint": "canary:1"}, {}, "bigquery_endpoint"),
+    "another token issuer's keys": ({"jwks_url": "https://canary.example/certs"}, {}, "jwks_url"),
+    "a look-alike of Google's keys": ({"jwks_url": "https://www.googleapis.com.canary.example/"}, {}, "jwks_url"),
+    "a ledger of its own": ({"ledger": "sqlite:/canary"}, {}, "ledger"),
+    "a ledger in memory": ({"ledger": "memory"}, {}, "ledger"),
+    "plain http to Medplum": ({"medplum_url": "http://canary.example"}, {}, "medplum_url"),
+    "plain http for itself": ({"public_url": "http://canary.example"}, {}, "public_url"),
+    "no tenant": ({"tenants": ()}, {}, "tenants"),
+}
+
+
+@pytest.mark.parametrize("why", BAD)
+def test_the_cloud_refuses_what_belongs_on_one_machine_and_quotes_no_value(why: str) -> None:
+    changed, more, setting = BAD[why]
+    reasons = list(refusals(clouded(**changed), CLOUD | more))
+    assert any(setting in reason for reason in reasons)
+    assert "canary" not in " ".join(reasons)
+
+
+def test_the_cloud_refuses_all_zones_in_one() -> None:
+    settings = clouded("all", ledger="firestore:all")
+    assert any("ZONE=all" in reason for reason in refusals(settings, CLOUD))
+    assert not list(refusals(settings, {}))
+
+
+@pytest.mark.parametrize("missing", ["event_key", "reader", "auditors", "pseudonym_key"])
+def test_a_secret_that_is_missing_is_named(missing: str) -> None:
+    less = {name: value for name, value in tenant_json("clinical").items() if name != missing}
+    [reason] = refusals(clouded(tenants=(Tenant.model_validate(less),)), CLOUD)
+    assert reason == f"tenant clinic: {missing} is missing"
+
+
+@pytest.mark.parametrize("zone", ["ingress", "analytics"])
+def test_a_secret_of_another_zone_stops_the_start(zone: str) -> None:
+    too_much = Tenant.model_validate(tenant_json("all"))
+    reasons = list(refusals(clouded(zone, tenants=(too_much,)), CLOUD))
+    assert f"tenant clinic: pseudonym_key is not for zone {zone}" in reasons
+    assert f"tenant clinic: reader is not for zone {zone}" in reasons
+
+
+def test_an_empty_webhook_secret_would_let_anyone_sign() -> None:
+    for hooks in ({"clinic": ()}, {"clinic": ("",)}, {"clinic": ("good", "")}):
+        open_door = Tenant.model_validate(tenant_json("ingress") | {"webhooks": hooks})
+        assert "tenant clinic: webhook clinic has an empty secret" in list(
+            refusals(clouded("ingress", tenants=(open_door,)), {})
+        )
+
+
+def test_one_key_for_both_sides_of_the_door_would_join_them() -> None:
+    same = Tenant.model_validate(tenant_json("clinical") | {"pseudonym_key": tenant_json()["event_key"]})
+    assert "tenant clinic: event_key and pseudonym_key are the same" in list(refusals(clouded(tenants=(same,)), {}))
+
+
+@pytest.mark.parametrize("order", [{"deadline": 40}, {"ack_deadline": 70}, {"lease": 60}])
+def test_deadlines_in_another_order_are_no_settings(order: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="deadline < ack_deadline"):
+        clouded(**order)
+
+
+def test_two_tenants_share_nothing() -> None:
+    one = tenant_json("ingress")
+    other = one | {"project": "other", "name": "other", "dataset": "other"}
+    for same in ("project", "name", "dataset", "webhooks"):
+        both = (Tenant.model_validate(one), Tenant.model_validate(other | {same: one[same]}))
+        with pytest.raises(ValueError, match=r"its own|belongs to one"):
+            clouded("ingress", tenants=both)
+
+
+def test_settings_print_without_their_secrets() -> None:
+    text = repr(clouded()) + str(clouded())
+    assert "reader-secret" not in text
+    assert str(tenant_json()["event_key"]) not in text
+
+
+def test_a_process_that_may_not_start_says_which_setting_and_ends() -> None:
+    command = [sys.executable, "-c", "from handlers.app import create_app; create_app()"]
+    given = environment("all", K_SERVICE="starvit", STARVIT_LEDGER="sqlite:/canary")
+    result = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False)
+    assert result.returncode == 78
+    assert "will not start" in result.stdout
+    assert "canary" not in result.stdout + result.stderr
