@@ -17,23 +17,12 @@ from shared.sinks import port
 from shared.sinks.bigquery import BigQueryWarehouse
 from shared.sinks.bigquery.rows import MAX_ROW
 from shared.sinks.memory_warehouse import MemoryWarehouse
+from tests.rows import ROW
 
 type Seen = list[tuple[str, str, str | None]]  # key, sequence, the resource's text
 
 DATASETS = {"north": "north_data", "south": "south_data"}
-SOME = SafeRow(
-    project="north",
-    resource_type="Patient",
-    key="0" * 32,
-    sequence="64f0a1b2c3d4e/0/5e/10000",
-    version="ab" * 16,
-    generation=65536,
-    deleted=False,
-    policy="safe-harbor",
-    policy_hash="cd" * 16,
-    key_id="k1",
-    resource={"resourceType": "Patient", "gender": "female"},
-)
+SOME = replace(ROW, sequence="64f0a1b2c3d4e/0/5e/10000")
 
 
 class Setting(Protocol):

@@ -2,27 +2,16 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from shared.deid.row import SafeRow
 from shared.errors import Problem
 from shared.sinks.bigquery import BigQueryWarehouse
+from tests.rows import ROW as SOME_ROW
 
-ROW = SafeRow(
-    project="north",
-    resource_type="Patient",
-    key="0" * 32,
-    sequence="1/0/5e/10000",
-    version="ab" * 16,
-    generation=65536,
-    deleted=True,
-    policy="safe-harbor",
-    policy_hash="cd" * 16,
-    key_id="k1",
-    resource=None,
-)
+ROW = replace(SOME_ROW, deleted=True, resource=None)
 
 
 def test_a_sink_that_has_not_written_has_imported_nothing_of_googles_and_survives_a_fork() -> None:

@@ -13,24 +13,12 @@ from google.api_core.exceptions import BadRequest, Conflict, NotFound
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from shared.deid.row import SafeRow
 from shared.errors import Code, Problem
 from shared.local.bigquery import Endpoints, Warehouse
 from shared.sinks.bigquery import BigQueryWarehouse, schema
+from tests.rows import ROW as SOME_ROW
 
-ROW = SafeRow(
-    project="north",
-    resource_type="Patient",
-    key="0" * 32,
-    sequence="1/0/5e/10000",
-    version="ab" * 16,
-    generation=65536,
-    deleted=False,
-    policy="safe-harbor",
-    policy_hash="cd" * 16,
-    key_id="k1",
-    resource={"resourceType": "Patient", "gender": "female", "birthDate": "1970"},
-)
+ROW = replace(SOME_ROW, resource={"resourceType": "Patient", "gender": "female", "birthDate": "1970"})
 DATASET = "north_data"
 COMMITTED = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 

@@ -1,6 +1,6 @@
 """schemas/bigquery: what people review is what BigQuery gets, what the sink sends, and what the views read."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import duckdb
 import pytest
@@ -10,20 +10,9 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 from shared.deid.row import SafeRow
 from shared.sinks.bigquery import schema
 from shared.sinks.bigquery.rows import encode
+from tests.rows import ROW as SOME_ROW
 
-ROW = SafeRow(
-    project="north",
-    resource_type="Patient",
-    key="0a" * 16,
-    sequence="1f/0/a/10000",
-    version="ab" * 16,
-    generation=65536,
-    deleted=False,
-    policy="safe-harbor",
-    policy_hash="cd" * 16,
-    key_id="k1",
-    resource={"resourceType": "Patient", "name": "Zoë"},
-)
+ROW = replace(SOME_ROW, key="0a" * 16, sequence="1f/0/a/10000", resource={"resourceType": "Patient", "name": "Zoë"})
 
 
 @pytest.mark.parametrize("name", schema.TABLES)
