@@ -42,8 +42,12 @@ def shape(name: str) -> Shape:
     """The shape of a type of R4."""
     slots: dict[str, Slot] = {}
     required = []
+    kind = types()[name].kind
     for stem, element in types()[name].elements.items():
         given = json_names(stem, element)
+        if (stem, kind) == ("id", "resource") or (name, stem) == ("Extension", "url"):
+            # R4's StructureDefinitions say System.String; the pages of `id` and `Extension` say more.
+            given = {stem: "id" if stem == "id" else "uri"}
         choice = stem if stem.endswith(CHOICE) else None
         slots |= {json_name: Slot(element, type, choice) for json_name, type in given.items()}
         if element.min:
