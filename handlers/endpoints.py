@@ -11,9 +11,11 @@ from fastapi import FastAPI, Request, Response
 
 from handlers.contract import HEALTH, WEBHOOK, push_operation
 from handlers.http import answer, guarded, health, no_content, read_body
+from shared.errors import Problem
 from shared.pipeline import Pipeline
 from shared.settings import Settings
 from shared.subscriber import Route, Subscription
+from shared.telemetry.report import received
 
 if TYPE_CHECKING:
     from handlers.webhook import Webhooks
@@ -37,9 +39,14 @@ def mount_webhook(app: FastAPI, world: World) -> None:
     async def receive(request: Request) -> Response:
         body = Phi(await read_body(request, world.settings.webhook_limit))
         assert world.webhooks is not None
-        await world.webhooks.receive(
-            request.path_params["subscription"], request.scope["headers"], body, address=_address(request)
-        )
+        try:
+            await world.webhooks.receive(
+                request.path_params["subscription"], request.scope["headers"], body, address=_address(request)
+            )
+        except Problem as refused:
+            received(refused.code)
+            raise
+        received()
         return no_content()
 
     _post(app, "/v1/webhooks/medplum/{subscription}", receive, WEBHOOK)

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from shared.errors import Code, Problem
 from shared.pipeline import Answer
-from shared.telemetry.report import bind_request, crashed, current_request_id
+from shared.telemetry.report import bind_request, crashed, current_request_id, thread_headers
 
 PROBLEM = "application/problem+json"
 
@@ -42,7 +42,7 @@ def answer(result: Answer) -> Response:
     """The HTTP form of a pipeline's answer. A bad end that Pub/Sub is to acknowledge is a 204 with its code in a header."""
     if result.code is not None and result.status != HTTPStatus.NO_CONTENT:
         return problem(result.code, retry_after=result.retry_after)
-    headers = {"x-request-id": current_request_id()}
+    headers = thread_headers()
     if result.duplicate:
         headers["idempotent-replayed"] = "true"
     if result.code is not None:
@@ -63,7 +63,7 @@ def health(*, up: bool) -> Response:
 def problem(code: Code, *, retry_after: float | None = None) -> Response:
     """A problem document."""
     status = code.status
-    headers = {"x-request-id": current_request_id()}
+    headers = thread_headers()
     if status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
     if retry_after is not None:
@@ -98,6 +98,7 @@ def install_errors(app: FastAPI) -> None:
     """What the framework refuses by itself gets the same error model."""
 
     async def refused(_: Request, error: Exception) -> Response:
+        bind_request()  # no endpoint has
         status = error.status_code if isinstance(error, HTTPException) else 500
         return problem({404: Code.UNKNOWN_ROUTE, 405: Code.METHOD_NOT_ALLOWED}.get(status, Code.INTERNAL))
 

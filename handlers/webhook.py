@@ -26,6 +26,7 @@ from shared.phi import Phi
 from shared.settings import Tenant
 from shared.sinks.port import Publisher
 from shared.strict_json import NotStrictJson, parse
+from shared.telemetry.report import follow
 from shared.telemetry.trace import accept_trace
 
 TOPIC = "fhir.changed"
@@ -72,6 +73,7 @@ class Webhooks:
         time = datetime.fromtimestamp(self.now(), UTC)
         key = hook.ids.ordering(data.type, data.id)
         event = Event(id, data, time, HANDLER, trace.correlation, trace.traceparent, ordering_key=key)
+        follow(event)
         await self.publisher.publish(TOPIC, event.message())
         if isinstance(data, DeletionClaimed):
             self.claimed.add(id, self.now())

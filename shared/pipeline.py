@@ -106,7 +106,7 @@ class Pipeline:
         if push.subscription and push.shape != "eventarc" and push.subscription.split("/")[-1] != route.on.name:
             raise Problem(Code.WRONG_CALLER, "subscription")
         event = decode(push)
-        follow(event, self._settings.gcp_project)
+        follow(event)
         if not isinstance(event.data, route.on.takes):
             raise Problem(Code.UNKNOWN_TYPE, "ce-type")
         return event

@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,10 +54,10 @@ def log(message: str, severity: Severity = "INFO", **fields: object) -> None:
     structlog.get_logger().msg(message, severity=severity, **fields)
 
 
-def start_logging(level: Severity = "INFO") -> None:
+def start_logging(level: Severity = "INFO", gcp_project: str = "") -> None:
     """Send everything that this process logs to stdout as JSON, the libraries' own lines stripped of their text."""
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, _only_listed, _render],
+        processors=[structlog.contextvars.merge_contextvars, _only_listed, partial(_render, gcp_project)],
         logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
         cache_logger_on_first_use=True,
     )
@@ -115,9 +116,9 @@ def _only_listed(_: object, __: str, event: MutableMapping[str, Any]) -> Mutable
     return line
 
 
-def _render(_: object, __: str, line: MutableMapping[str, Any]) -> bytes:
+def _render(gcp_project: str, _: object, __: str, line: MutableMapping[str, Any]) -> bytes:
     """Cloud Logging's special fields (structured logging): time, severity, message, trace."""
     if trace := line.pop("trace", None):
-        line["logging.googleapis.com/trace"] = trace
+        line["logging.googleapis.com/trace"] = f"projects/{gcp_project}/traces/{trace}"
     line["time"] = datetime.now(UTC).isoformat(timespec="milliseconds")
     return orjson.dumps(dict(line))

@@ -19,7 +19,7 @@ _request: ContextVar[str] = ContextVar("request_id", default="")
 
 def start_telemetry(settings: Settings) -> None:
     """Logs and, where the settings say so, traces."""
-    start_logging(settings.log_level)
+    start_logging(settings.log_level, settings.gcp_project)
     if settings.trace_exporter != "none":
         from shared.telemetry.spans import start_spans
 
@@ -50,13 +50,18 @@ def current_request_id() -> str:
     return _request.get()
 
 
-def follow(event: Event[Any], gcp_project: str) -> None:
-    """From here on every line carries the event's thread."""
+def follow(event: Event[Any]) -> None:
+    """From here on every line, and the answer, carry the event's thread."""
     structlog.contextvars.bind_contextvars(
-        event_id=event.id,
-        correlation_id=event.correlation,
-        trace=f"projects/{gcp_project}/traces/{trace_id(event.traceparent)}",
+        event_id=event.id, correlation_id=event.correlation, trace=trace_id(event.traceparent)
     )
+
+
+def thread_headers() -> dict[str, str]:
+    """The thread, for an answer: which request this was, and what it belongs to."""
+    bound = structlog.contextvars.get_contextvars()
+    names = {"x-request-id": "request_id", "x-correlation-id": "correlation_id", "x-trace-id": "trace"}
+    return {header: bound[field] for header, field in names.items() if field in bound}
 
 
 def finished(
@@ -84,6 +89,13 @@ def finished(
         shape=shape,
         delivery_attempt=attempt,
     )
+
+
+def received(code: Code | None = None) -> None:
+    """How a webhook ended: published, or refused under a code."""
+    outcome = code.end.name.lower() if code else "done"
+    status = code.status if code else 204
+    log("webhook", "WARNING" if code else "INFO", outcome=outcome, status=status, code=code.slug if code else None)
 
 
 def failed(on: Subscription, error: Exception) -> None:

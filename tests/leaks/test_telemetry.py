@@ -85,7 +85,7 @@ def test_what_is_dropped_is_counted_and_what_is_listed_is_kept() -> None:
 
 
 def test_a_thread_has_cloud_loggings_own_field() -> None:
-    line = json.loads(_told(f"log('m', trace='projects/p/traces/{'1' * 32}')"))
+    line = json.loads(_told(f"start_logging('INFO', 'p'); log('m', trace='{'1' * 32}')"))
     assert line["logging.googleapis.com/trace"] == f"projects/p/traces/{'1' * 32}"
     assert {"time", "severity", "message"} <= set(line)
 
