@@ -31,8 +31,9 @@ async def duplicate(publisher: PubSubPublisher, messages: Sequence[tuple[str, Me
 
 
 async def leak(publisher: PubSubPublisher, identifiers: Sequence[Identifier]) -> None:
-    """A careless publisher: a patient's family name as the place of an error, in a quarantine topic."""
-    name = next(one for one in identifiers if one.form is Form.NAME and one.secrecy is Secrecy.PHI)
+    """A careless publisher: somebody's name as the place of an error, in a quarantine topic."""
+    names = [one for one in identifiers if one.form is Form.NAME and one.secrecy is Secrecy.PHI]
+    name = next((one for one in names if one.kind.startswith("Patient.name")), names[0])
     attributes = {"ce-specversion": "1.0", "ce-type": "io.starvit.quarantined.v1", "ce-id": "0" * 64}
     data = json.dumps({"handler": "deid", "topic": "fhir.validated", "code": "resource-invalid", "at": name.value})
     await publisher.publish("deid.quarantine", Message(data.encode(), attributes))

@@ -82,7 +82,7 @@ class Demo:
             self._written += 1
             if self._written in kills:
                 self._killed += stack.service.kill_a_worker()
-            if self._plant == "lost" and self._written == self._events // 2:
+            if self._plant == "lost" and self._written == max(1, self._events // 2):
                 plants.lose(stack.pubsub)
             await asyncio.sleep(0)
 
