@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from fastapi import FastAPI
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import SettingsError
 
 from handlers import catalog
 from handlers.endpoints import World, mount_health, mount_push, mount_webhook
@@ -32,6 +33,7 @@ from shared.settings import Settings, Zone, load
 from shared.sinks.port import AuditWriter, Publisher
 from shared.sinks.pubsub import PubSubPublisher
 from shared.subscriber import NOTHING, Route
+from shared.telemetry.logs import start_logging
 from shared.telemetry.report import refused_to_start, start_telemetry, started
 from shared.tenancy import ByProject
 
@@ -39,15 +41,16 @@ if TYPE_CHECKING:
     from shared.sinks.bigquery import BigQueryWarehouse
 
 VERSION = "0.1.0"
+REFUSED = 3  # the exit code on which gunicorn halts instead of starting the worker again and again
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application of this process's zone. Raises SystemExit with the reasons when it may not start."""
-    settings = settings or load()
+    settings = settings or _settings()
     start_telemetry(settings)
     if reasons := list(startup.refusals(settings, os.environ)):
         refused_to_start(reasons)
-        raise SystemExit(78)
+        raise SystemExit(REFUSED)
     world = World(settings)
 
     @asynccontextmanager
@@ -62,6 +65,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     _mount(app, world)
     return app
+
+
+def _settings() -> Settings:
+    """The settings, or the end: which of them are none is said, what they hold is not."""
+    try:
+        return load()
+    except ValidationError as error:
+        start_logging()
+        found = error.errors(include_input=False, include_url=False, include_context=False)
+        refused_to_start(f"{'.'.join(map(str, one['loc'])) or 'settings'} - {one['type']}" for one in found)
+    except (SettingsError, OSError) as error:
+        start_logging()
+        refused_to_start([f"settings can not be read - {type(error).__name__}"])
+    raise SystemExit(REFUSED)
 
 
 def bare_app() -> FastAPI:

@@ -11,5 +11,3 @@ class Logger(_Logger):  # type: ignore[misc]  # gunicorn has no types
     def setup(self, cfg: Any) -> None:
         """Everything that gunicorn says goes through the root logger's stripping handler."""
         start_logging()
-        for logger in (self.error_log, self.access_log):
-            logger.handlers, logger.propagate = [], True

@@ -21,6 +21,9 @@ import structlog
 type Severity = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 _WORD = re.compile(r"[A-Za-z0-9_.:/@#-]{0,160}")
+_PHRASE = re.compile(r"[A-Za-z0-9_.:/@#=,' -]{0,200}")
+_PHRASES = frozenset({"setting"})  # made of our own words and the names of settings and tenants
+_SEVERITIES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _HOUSE = Path(__file__).resolve().parents[2]
 
 # field → type. Low cardinality or keyed hashes; nothing that a caller outside can fill with text of its own.
@@ -57,19 +60,26 @@ def log(message: str, severity: Severity = "INFO", **fields: object) -> None:
 def start_logging(level: Severity = "INFO", gcp_project: str = "") -> None:
     """Send everything that this process logs to stdout as JSON, the libraries' own lines stripped of their text."""
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, _only_listed, partial(_render, gcp_project)],
+        processors=[
+            partial(_only_from, _SEVERITIES.index(level)),
+            structlog.contextvars.merge_contextvars,
+            _only_listed,
+            partial(_render, gcp_project),
+        ],
         logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
         cache_logger_on_first_use=True,
     )
     logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers = [_Stripped()]
-    root.setLevel(level)
-    for name in ("httpx", "httpcore"):  # at INFO they log every URL
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "gunicorn.error", "gunicorn.access"):
+    root.setLevel(logging.WARNING)  # below that a library's line is its text, which is dropped
+    for name in ("uvicorn", "uvicorn.error", "gunicorn.error", "httpx", "httpcore"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
+        logger.setLevel(logging.WARNING)
+    for name in ("uvicorn.access", "gunicorn.access"):  # paths are others' text
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], False
 
 
 def where(error: BaseException) -> str:
@@ -98,6 +108,13 @@ class _Stripped(logging.Handler):
         log("library", severity, **fields)
 
 
+def _only_from(least: int, _: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Drop what is less severe than the settings ask for."""
+    if _SEVERITIES.index(event.get("severity", "INFO")) < least:
+        raise structlog.DropEvent
+    return event
+
+
 def _only_listed(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     line: dict[str, Any] = {"message": event.pop("event"), "severity": event.pop("severity", "INFO")}
     dropped = 0
@@ -107,13 +124,18 @@ def _only_listed(_: object, __: str, event: MutableMapping[str, Any]) -> Mutable
             continue
         if kind is float and type(value) is int:
             value = float(value)
-        if kind is None or type(value) is not kind or (isinstance(value, str) and not _WORD.fullmatch(value)):
+        if kind is None or type(value) is not kind or (isinstance(value, str) and not listed(name).fullmatch(value)):
             dropped += 1
         else:
             line[name] = value
     if dropped:
         line["dropped_fields"] = dropped
     return line
+
+
+def listed(name: str) -> re.Pattern[str]:
+    """The form that a listed field's text must have."""
+    return _PHRASE if name in _PHRASES else _WORD
 
 
 def _render(gcp_project: str, _: object, __: str, line: MutableMapping[str, Any]) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 
 from shared.settings import Settings, Tenant, Zone
 from shared.startup import refusals
+from shared.telemetry.logs import listed
 from tests.tenant import environment, tenant_json
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +53,7 @@ def test_the_cloud_refuses_what_belongs_on_one_machine_and_quotes_no_value(why: 
     reasons = list(refusals(clouded(**changed), CLOUD | more))
     assert any(setting in reason for reason in reasons)
     assert "canary" not in " ".join(reasons)
+    assert all(listed("setting").fullmatch(reason) for reason in reasons), "it is logged, not dropped"
 
 
 def test_the_cloud_refuses_all_zones_in_one() -> None:
@@ -113,6 +115,34 @@ def test_a_process_that_may_not_start_says_which_setting_and_ends() -> None:
     command = [sys.executable, "-c", "from handlers.app import create_app; create_app()"]
     given = environment("all", K_SERVICE="starvit", STARVIT_LEDGER="sqlite:/canary")
     result = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False)
-    assert result.returncode == 78
-    assert "will not start" in result.stdout
+    assert result.returncode == 3
+    assert "ZONE=all is for one machine" in result.stdout
     assert "canary" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"STARVIT_DEADLINE": "canary"}, "deadline - float_parsing"),
+        ({"STARVIT_DEADLINE": "50"}, "settings - value_error"),
+        ({"STARVIT_TENANTS": '[{"project": "canary canary"}]'}, "tenants.0.project - string_pattern_mismatch"),
+        ({"STARVIT_TENANTS": "canary"}, "settings can not be read"),
+        ({"STARVIT_TENANTS_FILE": "/canary"}, "settings can not be read"),
+        ({"ZONE": "canary"}, "ZONE - enum"),
+    ],
+)
+def test_settings_that_are_none_are_named_and_not_quoted(wrong: dict[str, str], named: str) -> None:
+    command = [sys.executable, "-c", "from handlers.app import create_app; create_app()"]
+    given = environment("ingress") | wrong
+    result = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False)
+    assert result.returncode == 3
+    assert named in result.stdout
+    assert "canary" not in result.stdout + result.stderr
+
+
+def test_gunicorn_halts_when_the_service_refuses_to_start() -> None:
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:handlers.server", "handlers.app:create_app()"]
+    given = environment("ingress", STARVIT_TENANTS="[]", STARVIT_HOST="127.0.0.1", PORT="0", PYTHONPATH=str(ROOT))
+    result = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False, timeout=30)
+    assert result.returncode == 3
+    assert result.stdout.count("tenants: none is configured") == 1
