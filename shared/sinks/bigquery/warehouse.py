@@ -17,14 +17,7 @@ from shared.errors import Code, Problem
 from shared.sinks.bigquery import schema
 from shared.sinks.bigquery.append import Appender, Open
 from shared.sinks.bigquery.rows import encode
-
-_CHANNEL = (
-    ("grpc.keepalive_time_ms", 60_000),  # a connection that died in silence is found while nothing is written
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 5_000),  # gRPC's own two minutes outlast most outages
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-)
+from shared.sinks.channels import connected
 
 
 class BigQueryWarehouse:
@@ -94,17 +87,9 @@ class BigQueryWarehouse:
         if self._client is None:
             from google.cloud.bigquery_storage_v1.services.big_query_write import BigQueryWriteAsyncClient
             from google.cloud.bigquery_storage_v1.services.big_query_write.transports import (
-                BigQueryWriteGrpcAsyncIOTransport as Transport,
+                BigQueryWriteGrpcAsyncIOTransport,
             )
-            from grpc import aio
 
-            def channel(host: str, **options: object) -> Any:
-                if self._endpoint:
-                    return aio.insecure_channel(self._endpoint, options=_CHANNEL)
-                return Transport.create_channel(host, **(options | {"options": _CHANNEL}))
-
-            from google.auth.credentials import AnonymousCredentials
-
-            credentials = AnonymousCredentials() if self._endpoint else None
-            self._client = BigQueryWriteAsyncClient(transport=Transport(channel=channel, credentials=credentials))
+            transport = connected(BigQueryWriteGrpcAsyncIOTransport, self._endpoint)
+            self._client = BigQueryWriteAsyncClient(transport=transport)
         return self._client
