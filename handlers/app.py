@@ -34,7 +34,7 @@ from shared.sinks.port import AuditWriter, Publisher
 from shared.sinks.pubsub import PubSubPublisher
 from shared.subscriber import NOTHING, Route
 from shared.telemetry.logs import start_logging
-from shared.telemetry.report import refused_to_start, start_telemetry, started
+from shared.telemetry.report import could_not_start, refused_to_start, start_telemetry, started
 from shared.tenancy import ByProject
 
 if TYPE_CHECKING:
@@ -56,7 +56,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await _build(world, stack)
+            try:
+                await _build(world, stack)
+            except Exception as error:
+                could_not_start(error)  # the server would tell its text, which is dropped
+                raise
             started(settings)
             yield
             world.ready = False

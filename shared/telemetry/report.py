@@ -37,6 +37,11 @@ def refused_to_start(settings_at_fault: Iterable[str]) -> None:
         log("will not start", "CRITICAL", setting=setting)
 
 
+def could_not_start(error: Exception) -> None:
+    """Something that the process needs from its first moment is not there."""
+    log("could not start", "CRITICAL", exception=type(error).__name__, where=where(error))
+
+
 def bind_request() -> None:
     """A request begins: its id is in every line and every answer from here on."""
     id = uuid4().hex

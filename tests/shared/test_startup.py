@@ -140,6 +140,16 @@ def test_settings_that_are_none_are_named_and_not_quoted(wrong: dict[str, str], 
     assert "canary" not in result.stdout + result.stderr
 
 
+def test_a_process_without_an_identity_says_what_it_lacks_and_halts() -> None:
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:handlers.server", "handlers.app:create_app()"]
+    given = environment("ingress", STARVIT_HOST="127.0.0.1", PORT="0", PYTHONPATH=str(ROOT), NO_GCE_CHECK="true")
+    given |= {"HOME": "/nonexistent", "CLOUDSDK_CONFIG": "/nonexistent"}
+    result = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False, timeout=30)
+    assert result.returncode == 3
+    assert "could not start" in result.stdout
+    assert "DefaultCredentialsError" in result.stdout
+
+
 def test_gunicorn_halts_when_the_service_refuses_to_start() -> None:
     command = [sys.executable, "-m", "gunicorn", "-c", "python:handlers.server", "handlers.app:create_app()"]
     given = environment("ingress", STARVIT_TENANTS="[]", STARVIT_HOST="127.0.0.1", PORT="0", PYTHONPATH=str(ROOT))
