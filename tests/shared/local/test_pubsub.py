@@ -41,7 +41,7 @@ async def running(faults: Faults | None = None, **more: Any) -> AsyncIterator[tu
 async def settled(pubsub: PubSub, name: str = "handler") -> Counts:
     """The counts, once nothing is on its way."""
     async with asyncio.timeout(5):
-        while pubsub.stats()[name].backlog:  # noqa: ASYNC110 - polled, as the demo does
+        while pubsub.stats()[name].backlog:
             await asyncio.sleep(0.01)
     return pubsub.stats()[name]
 
