@@ -15,13 +15,14 @@ from pathlib import Path
 
 from handlers.deadletters.command import RUNNING_DEMO
 from handlers.demo.display import Display
-from handlers.demo.run import Demo
+from handlers.demo.run import AUDIT, Demo
 from handlers.demo.service import environment_of
-from handlers.demo.stack import Stack, embedded
+from handlers.demo.stack import PROJECT, Stack, embedded
 from handlers.demo.summary import Summary
 from shared.local.faults import Faults
 
 SEED = 20261123
+SHOWN_EVERY = 5.0  # seconds between looks at the audit backlog, while the demo is left running
 
 
 def run(events: int, *, faults: bool, plant: str | None, json_file: Path | None, serve: bool) -> int:
@@ -101,8 +102,14 @@ async def _leave_running(display: Display, demo: Demo, stack: Stack) -> None:
         display.step(
             "one event was poisoned for you to find:  ./dev dlq list  ·  ./dev dlq show ID  ·  ./dev dlq replay ID"
         )
+        waiting = 0
         while stack.service.running:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(SHOWN_EVERY)
+            before, waiting = waiting, stack.pubsub.stats()[AUDIT].backlog
+            if waiting or before:
+                display.step(
+                    f"audit: {len(stack.medplum.audit_events(PROJECT))} accesses written down, {waiting} waiting"
+                )
         print("the service has ended", file=sys.stderr)
     finally:
         RUNNING_DEMO.unlink(missing_ok=True)

@@ -135,7 +135,7 @@ def _value(value: object, slot: Slot, path: str, depth: int) -> Iterator[Issue]:
         yield Issue("error", "json-type", path)
     elif not value:
         yield Issue("error", "empty", path)
-    elif slot.type == "Resource":
+    elif types()[slot.type].kind == "resource":
         yield from _resource(value, path, depth + 1)
     else:
         yield from _object(value, slot.type, path, depth + 1)

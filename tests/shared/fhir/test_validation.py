@@ -58,10 +58,17 @@ PATIENT: dict[str, Any] = {
     "communication": [{"language": {"text": "English"}, "preferred": True}],
     "link": [{"other": {"reference": "Patient/p2"}, "type": "seealso"}],
 }
+OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "warning", "code": "not-found"}]}
 BUNDLE: dict[str, Any] = {
     "resourceType": "Bundle",
-    "type": "collection",
-    "entry": [{"fullUrl": "urn:uuid:3fa85f64-5717-4562-b3fc-2c963f66afa6", "resource": PATIENT}],
+    "type": "batch-response",
+    "entry": [
+        {
+            "fullUrl": "urn:uuid:3fa85f64-5717-4562-b3fc-2c963f66afa6",
+            "resource": PATIENT,
+            "response": {"status": "200", "outcome": OUTCOME},
+        }
+    ],
 }
 
 
