@@ -1,7 +1,8 @@
 """Outbound HTTP: named hosts, https, resolved once and pinned, no redirects, every call with a deadline.
 
 Against: a reference or a configuration that points our credentials at somebody else's host, at the metadata server or into
-the network (SSRF); DNS that answers differently the second time (rebinding); a redirect that leads away from the list.
+the network (SSRF); DNS that answers differently the second time (rebinding); a redirect that leads away from the list; a
+peer that sends a byte now and then, and is never done.
 
     request ─► scheme and host on the list? ─► resolve once ─► every address public? ─► connect to that address
 
@@ -24,6 +25,7 @@ from shared.errors import Code, Problem
 type Client = httpx.AsyncClient
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_UNICAST = ipaddress.ip_network("2000::/3")  # all of IPv6 that IANA gives out for the public network
 _CONNECTIONS = 20  # the pool looks through all of them for each request
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -41,10 +43,13 @@ async def _resolve(host: str, port: int) -> list[str]:
 
 
 def client(hosts: Collection[str], *, timeout: float, local: bool, resolve: Resolve = _resolve) -> Client:
-    """A client for these hosts and no others. `local` allows plain http, and only to loopback; `timeout` is in seconds."""
+    """A client for these hosts and no others. `local` allows plain http, and only to loopback.
+
+    `timeout` is in seconds, for a whole call from the name's look-up to the body's end. A request may ask for less.
+    """
     backend = _Pinned(resolve, local=local)
     return httpx.AsyncClient(
-        transport=_AllowListed(frozenset(host.lower() for host in hosts), backend, local=local),
+        transport=_AllowListed(frozenset(host.lower() for host in hosts), backend, timeout, local=local),
         timeout=timeout,
         follow_redirects=False,
         trust_env=False,
@@ -52,8 +57,10 @@ def client(hosts: Collection[str], *, timeout: float, local: bool, resolve: Reso
 
 
 class _AllowListed(httpx.AsyncBaseTransport):
-    def __init__(self, hosts: frozenset[str], backend: httpcore.AsyncNetworkBackend, *, local: bool) -> None:
-        self._hosts, self._local = hosts, local
+    def __init__(
+        self, hosts: frozenset[str], backend: httpcore.AsyncNetworkBackend, timeout: float, *, local: bool
+    ) -> None:
+        self._hosts, self._timeout, self._local = hosts, timeout, local
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=ssl.create_default_context(),
             max_connections=_CONNECTIONS,
@@ -68,37 +75,50 @@ class _AllowListed(httpx.AsyncBaseTransport):
         if url.host not in self._hosts or not (url.scheme == "https" or plain):
             raise Problem(Code.EGRESS_DENIED, "host")
         assert isinstance(request.stream, httpx.AsyncByteStream)
+        until = asyncio.get_running_loop().time() + self._seconds(request)
         try:
-            answer = await self._pool.handle_async_request(
-                httpcore.Request(
-                    method=request.method,
-                    url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-                    headers=request.headers.raw,
-                    content=request.stream,
-                    extensions=request.extensions,
+            async with asyncio.timeout_at(until):
+                answer = await self._pool.handle_async_request(
+                    httpcore.Request(
+                        method=request.method,
+                        url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                        headers=request.headers.raw,
+                        content=request.stream,
+                        extensions=request.extensions,
+                    )
                 )
-            )
-        except httpcore.TimeoutException:
+        except (TimeoutError, httpcore.TimeoutException):
             raise httpx.TimeoutException("timeout", request=request) from None
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol):
             raise httpx.TransportError("no connection", request=request) from None
-        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer), extensions=answer.extensions)
+        body = _Body(answer, until)
+        return httpx.Response(answer.status, headers=answer.headers, stream=body, extensions=answer.extensions)
+
+    def _seconds(self, request: httpx.Request) -> float:
+        """The time of a call: httpx's timeouts are for each step, and a call may have any number of steps."""
+        asked = [step for step in request.extensions.get("timeout", {}).values() if step is not None]
+        return min(self._timeout, max(asked, default=self._timeout))
 
     async def aclose(self) -> None:
         await self._pool.aclose()
 
 
 class _Body(httpx.AsyncByteStream):
-    """An answer's body, its failures told in httpx's words and without the peer's."""
+    """An answer's body until its deadline, its failures told in httpx's words and without the peer's."""
 
-    def __init__(self, answer: httpcore.Response) -> None:
-        self._answer = answer
+    def __init__(self, answer: httpcore.Response, until: float) -> None:
+        self._answer, self._until = answer, until
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        parts = aiter(self._answer.aiter_stream())
         try:
-            async for part in self._answer.aiter_stream():
+            while True:
+                async with asyncio.timeout_at(self._until):
+                    part = await anext(parts, None)
+                if part is None:
+                    return
                 yield part
-        except httpcore.TimeoutException:
+        except (TimeoutError, httpcore.TimeoutException):
             raise httpx.ReadTimeout("timeout") from None
         except (httpcore.NetworkError, httpcore.ProtocolError):
             raise httpx.ReadError("connection lost") from None
@@ -138,11 +158,13 @@ def allowed(text: str, *, local: bool) -> bool:
     """Whether an address may be connected to: public, in every notation of it; or loopback, on one machine."""
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inner is None and address in _NAT64:
+        inner = address.ipv4_mapped
+        if address in _NAT64:  # how an IPv6-only network shows an IPv4 host
             inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
         if inner is not None:
             return allowed(str(inner), local=False)
+        if not address.is_loopback and (address not in _UNICAST or address.sixtofour or address.teredo):
+            return False
     if address.is_loopback:
         return local
     return address.is_global and not address.is_multicast

@@ -5,7 +5,7 @@ makes up a missing id, takes any spec version's absence, and raises five kinds o
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from cloudevents.core.exceptions import CloudEventValidationError
@@ -85,6 +85,6 @@ def _matching(value: str | None, form: re.Pattern[str], place: str) -> str:
 
 def _time(text: str | None) -> datetime:
     try:
-        return datetime.fromisoformat(_matching(text, _TIME, "ce-time"))
-    except ValueError:
+        return datetime.fromisoformat(_matching(text, _TIME, "ce-time")).astimezone(UTC)
+    except (ValueError, OverflowError):  # no such day; or none in UTC
         raise Problem(Code.MALFORMED_EVENT, "ce-time") from None

@@ -10,13 +10,12 @@ data_base64 at once. Only what the token vouched for gets here; still nothing is
 """
 
 import binascii
+import json
 import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
-
-import orjson
 
 from shared.errors import Code, Problem
 from shared.strict_json import NotStrictJson, parse_object
@@ -29,11 +28,16 @@ _PRINTABLE = re.compile(r"[\x20-\x7e]{0,1024}")
 _METADATA = "x-goog-pubsub-"
 _UNSET = ("", "application/x-www-form-urlencoded")  # what a pusher says that knows of no content type
 _STRUCTURED = "application/cloudevents+json"
+_UTF8 = re.compile(r"[^;]*(;\s*charset=\"?utf-8\"?\s*)?", re.IGNORECASE)  # JSON is nothing else (RFC 8259 §8.1)
+_ATTEMPTS = 2**31
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """A push request, taken apart. `attributes` are the event's, without their `ce-`; `data` is its JSON as it came."""
+    """A push request, taken apart. `attributes` are the event's, without their `ce-`.
+
+    `data` is its JSON as it came; in structured mode it is written anew, so a decimal loses its trailing zeros.
+    """
 
     shape: Shape
     attributes: Mapping[str, str]
@@ -48,18 +52,19 @@ class Push:
 def parse(headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Push:
     """The push in a request; header names in lower case. Raises Problem: MALFORMED_ENVELOPE, MALFORMED_EVENT."""
     given = _headers(headers)
-    media = _media(given.get("content-type", ""))
+    content_type = given.get("content-type", "")
+    media = _media(content_type)
     if media == _STRUCTURED:
-        return _structured(_object(body, Code.MALFORMED_ENVELOPE, "body"))
+        return _structured(_object(content_type, body))
     if media.startswith("application/cloudevents"):  # a batch, or a format that nobody here reads
         raise Problem(Code.MALFORMED_ENVELOPE, "content-type")
     if given.get("ce-type") == MESSAGE_PUBLISHED:
-        return _wrapped(_object(body, Code.MALFORMED_ENVELOPE, "body"), "eventarc")
+        return _eventarc(given.get("ce-specversion"), _object(content_type, body))
     if any(name.startswith("ce-") for name in given):
         return _unwrapped(given, body)
     if media not in (*_UNSET, "application/json"):
         raise Problem(Code.MALFORMED_ENVELOPE, "content-type")
-    return _wrapped(_object(body, Code.MALFORMED_ENVELOPE, "body"), "wrapped")
+    return _wrapped(_object(content_type, body), "wrapped")
 
 
 def _headers(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -90,9 +95,19 @@ def _unwrapped(given: Mapping[str, str], body: bytes) -> Push:
     )
 
 
+def _eventarc(version: object, envelope: object) -> Push:
+    if version != "1.0":
+        raise Problem(Code.MALFORMED_EVENT, "ce-specversion")
+    if not isinstance(envelope, dict):
+        raise Problem(Code.MALFORMED_ENVELOPE, "data")
+    return _wrapped(envelope, "eventarc")
+
+
 def _wrapped(envelope: Mapping[str, object], shape: Literal["wrapped", "eventarc"]) -> Push:
     match envelope:
-        case {"message": dict() as message, "subscription": str() as subscription}:
+        case {"message": dict() as message, "subscription": str() as subscription} if _PRINTABLE.fullmatch(
+            subscription
+        ):
             pass
         case _:
             raise Problem(Code.MALFORMED_ENVELOPE, "message")
@@ -115,7 +130,7 @@ def _wrapped(envelope: Mapping[str, object], shape: Literal["wrapped", "eventarc
         _base64(message.get("data", ""), "message.data"),
         subscription,
         _optional(message, "messageId"),
-        attempt if type(attempt) is int else None,
+        attempt if type(attempt) is int and 0 < attempt < _ATTEMPTS else None,
         _optional(message, "orderingKey") or "",
     )
 
@@ -125,9 +140,7 @@ def _structured(event: Mapping[str, object]) -> Push:
     if data is not None and encoded is not None:
         raise Problem(Code.MALFORMED_EVENT, "data_base64")
     if event.get("type") == MESSAGE_PUBLISHED:
-        if not isinstance(data, dict):
-            raise Problem(Code.MALFORMED_ENVELOPE, "data")
-        return _wrapped(data, "eventarc")
+        return _eventarc(event.get("specversion"), data)
     attributes: dict[str, str] = {}
     for name, value in event.items():
         if name in ("data", "data_base64"):
@@ -136,15 +149,18 @@ def _structured(event: Mapping[str, object]) -> Push:
             raise Problem(Code.MALFORMED_EVENT, _place(f"ce-{name}"))
         attributes[name] = value
     content = attributes.pop("datacontenttype", "application/json")
-    body = _base64(encoded, "data_base64") if encoded is not None else orjson.dumps(data)
+    # The slow encoder: orjson raises on a number beyond 64 bits, which is for the data's model to refuse.
+    body = _base64(encoded, "data_base64") if encoded is not None else json.dumps(data).encode()
     return Push("structured", attributes, content, body)
 
 
-def _object(body: bytes, code: Code, place: str) -> dict[str, object]:
+def _object(content_type: str, body: bytes) -> dict[str, object]:
+    if not _UTF8.fullmatch(content_type):
+        raise Problem(Code.MALFORMED_ENVELOPE, "content-type")
     try:
         return parse_object(body)
     except NotStrictJson:
-        raise Problem(code, place) from None
+        raise Problem(Code.MALFORMED_ENVELOPE, "body") from None
 
 
 def _base64(text: object, place: str) -> bytes:
@@ -158,7 +174,9 @@ def _base64(text: object, place: str) -> bytes:
 
 def _optional(message: Mapping[str, object], name: str) -> str | None:
     value = message.get(name)
-    return value if isinstance(value, str) else None
+    if value is not None and not (isinstance(value, str) and _PRINTABLE.fullmatch(value)):
+        raise Problem(Code.MALFORMED_ENVELOPE, f"message.{name}")
+    return value
 
 
 def _media(content_type: str) -> str:

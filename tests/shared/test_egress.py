@@ -1,6 +1,8 @@
 """Outbound HTTP goes to named hosts at public addresses, resolved once, and follows nobody anywhere."""
 
 import asyncio
+import contextlib
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -30,6 +32,14 @@ FORBIDDEN = {
     "a mapped private address": "::ffff:10.0.0.8",
     "the metadata server behind NAT64": "64:ff9b::a9fe:a9fe",
     "a private address behind 6to4": "2002:0a00:0008::",
+    "a public address behind 6to4": "2002:808:808::1",
+    "a Teredo tunnel": "2001:0:4136:e378:8000:63bf:f7f7:f7f7",
+    "an IPv4-compatible private address": "::10.0.0.8",
+    "a translated private address": "::ffff:0:10.0.0.8",
+    "a private address behind a network's own NAT64": "64:ff9b:1::a00:8",
+    "IPv6 site-local": "fec0::1",
+    "segment routing": "5f00::1",
+    "what nobody was given yet": "4000::1",
     "unspecified": "::",
 }
 
@@ -153,6 +163,40 @@ async def test_every_call_has_a_deadline() -> None:
         with pytest.raises(httpx.TimeoutException):
             await http.get(url)
     server.close()
+
+
+async def test_the_deadline_is_for_the_whole_call_and_not_for_each_part_of_it() -> None:
+    """A peer that sends a byte now and then is never silent for long, and never done."""
+
+    async def drips(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(30):
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.1)
+        writer.close()
+
+    server = await asyncio.start_server(drips, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with egress.client({"127.0.0.1"}, timeout=0.4, local=True) as http:
+        for asked in ({}, {"timeout": None}, {"timeout": 60}, {"timeout": 0.4}):
+            before = time.monotonic()
+            with pytest.raises(httpx.TimeoutException):
+                await http.request("GET", url, **asked)
+            assert time.monotonic() - before < 2
+    server.close()
+
+
+async def test_a_name_service_that_does_not_answer_is_not_waited_for() -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        await asyncio.sleep(60)
+        return ["8.8.8.8"]
+
+    async with egress.client({"listed.example"}, timeout=0.2, local=False, resolve=resolve) as http:
+        with pytest.raises(httpx.TimeoutException):
+            await http.get("https://listed.example/")
 
 
 async def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:

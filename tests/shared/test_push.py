@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,17 @@ def test_a_pusher_that_knows_no_content_type_is_believed_to_mean_json() -> None:
     assert read(headers(content_type=""), BODY).id == "a" * 64
 
 
+def test_a_time_is_kept_as_the_moment_that_it_is() -> None:
+    moment = read(headers(ce_time="2026-11-23T12:41:55.279+02:00"), BODY).time
+    assert moment == read(headers(), BODY).time
+    assert moment.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("attempt", [10**30, -1, 0, True, "3", 2.5, None])
+def test_an_attempt_that_is_no_count_is_not_passed_on(attempt: object) -> None:
+    assert parse(JSON, json.dumps(wrapped() | {"deliveryAttempt": attempt}).encode()).delivery_attempt is None
+
+
 def test_a_trace_that_is_none_is_replaced() -> None:
     assert read(headers(ce_traceparent="Canary"), BODY).traceparent.startswith("00-")
 
@@ -155,6 +167,8 @@ BAD_ATTRIBUTES: dict[str, tuple[dict[str, str], Code, str]] = {
     "a date for a time": ({"ce_time": "2026-11-23"}, EVENT, "ce-time"),
     "a time without a zone": ({"ce_time": "2026-11-23T10:00:00"}, EVENT, "ce-time"),
     "a time that never was": ({"ce_time": "2026-02-30T10:00:00Z"}, EVENT, "ce-time"),
+    "a time before all calendars": ({"ce_time": "0001-01-01T00:00:00+23:00"}, EVENT, "ce-time"),
+    "a time after them": ({"ce_time": "9999-12-31T23:59:59-23:00"}, EVENT, "ce-time"),
     "a correlation id that is no UUID": ({"ce_correlationid": "Canary"}, EVENT, "ce-correlationid"),
     "a percent-encoded id": ({"ce_id": "%61" * 20}, EVENT, "ce-id"),
     "another content type": ({"content_type": "text/plain"}, EVENT, "content-type"),
@@ -224,6 +238,25 @@ BAD_ENVELOPES: dict[str, tuple[Headers, bytes, Code]] = {
     ),
     "no attributes": (JSON, json.dumps(wrapped(attributes={})).encode(), EVENT),
     "forged ce-* headers around a wrapped push": (headers(), json.dumps(wrapped()).encode(), Code.MALFORMED_DATA),
+    "a wrapped push in another charset": (
+        [(b"content-type", b"application/json; charset=utf-16")],
+        json.dumps(wrapped()).encode(),
+        ENVELOPE,
+    ),
+    "an ordering key with a line break": (JSON, json.dumps(wrapped(orderingKey="k\nCanary")).encode(), ENVELOPE),
+    "an ordering key beyond Pub/Sub's limit": (JSON, json.dumps(wrapped(orderingKey="k" * 1025)).encode(), ENVELOPE),
+    "an ordering key that is a number": (JSON, json.dumps(wrapped(orderingKey=5)).encode(), ENVELOPE),
+    "a subscription with a line break": (JSON, json.dumps(wrapped() | {"subscription": "a\nb"}).encode(), ENVELOPE),
+    "eventarc without a spec version": (
+        [header for header in EVENTARC if header[0] != b"ce-specversion"],
+        json.dumps(wrapped()).encode(),
+        EVENT,
+    ),
+    "eventarc around eventarc": (
+        EVENTARC,
+        json.dumps(wrapped(attributes={**ATTRIBUTES, "ce-type": MESSAGE_PUBLISHED})).encode(),
+        EVENT,
+    ),
     "an HTML page": ([(b"content-type", b"text/html")], b"<p>Canary", ENVELOPE),
     "structured, not JSON": (CLOUD, b"Canary", ENVELOPE),
     "structured, an array": (CLOUD, b"[]", ENVELOPE),
@@ -235,6 +268,21 @@ BAD_ENVELOPES: dict[str, tuple[Headers, bytes, Code]] = {
     "structured, bad base64": (CLOUD, structured(data=None, data_base64="Canary!"), ENVELOPE),
     "structured, null data": (CLOUD, structured(data=None), Code.MALFORMED_DATA),
     "structured, latin-1": (CLOUD, b'{"id":"\xe9"}', ENVELOPE),
+    "structured eventarc of an old spec version": (
+        CLOUD,
+        json.dumps({"specversion": "0.3", "type": MESSAGE_PUBLISHED, "data": wrapped()}).encode(),
+        EVENT,
+    ),
+    "structured, in another charset": (
+        [(b"content-type", b"application/cloudevents+json; charset=iso-8859-1")],
+        structured(),
+        ENVELOPE,
+    ),
+    "structured, a number beyond 64 bits": (
+        CLOUD,
+        structured(data=DATA | {"generation": 10**30}),
+        Code.MALFORMED_DATA,
+    ),
     "structured, NaN": (CLOUD, structured(generation=1).replace(b"65536", b"NaN"), ENVELOPE),
 }
 
@@ -279,3 +327,34 @@ _ANY_JSON = st.recursive(
 def test_whatever_comes_is_an_event_or_a_problem(more: Headers, body: bytes, base: Headers) -> None:
     with contextlib.suppress(Problem):
         assert read([*base, *more], body).id
+
+
+def _places(value: object, here: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Where in a JSON object anything could stand instead."""
+    inside = value.items() if isinstance(value, dict) else ()
+    return [here, *(place for name, inner in inside for place in _places(inner, (*here, name)))]
+
+
+def _put(value: Any, place: tuple[str, ...], other: object) -> Any:
+    return value | {place[0]: _put(value[place[0]], place[1:], other)} if place else other
+
+
+_ENVELOPES = {
+    "wrapped": (JSON, wrapped()),
+    "eventarc": (EVENTARC, wrapped()),
+    "structured": (CLOUD, json.loads(structured())),
+}
+_ODD: st.SearchStrategy[object] = st.sampled_from(
+    [10**30, -(10**30), 1e308, "", "\x00", "\u2028", "é", "A" * 2000, True, None, [], {}, [[[]]]]
+)
+
+
+@given(st.data(), st.sampled_from(sorted(_ENVELOPES)))
+def test_a_real_push_with_anything_in_any_place_is_an_event_or_a_problem(data: st.DataObject, shape: str) -> None:
+    given, envelope = _ENVELOPES[shape]
+    place = data.draw(st.sampled_from(_places(envelope)))
+    body = json.dumps(_put(envelope, place, data.draw(_ODD | _ANY_JSON))).encode()
+    with contextlib.suppress(Problem):
+        push = parse(given, body)
+        assert push.delivery_attempt is None or 0 < push.delivery_attempt < 2**31
+        assert decode(push).message().data
