@@ -128,13 +128,13 @@ def load(name: str, folder: Path = FOLDER) -> Policy:
         lists={list_name: tuple(given) for list_name, given in raw["lists"].items()},
         withheld_zip3=frozenset(prefix for given in raw["places"]["zip3"].values() for prefix in given["prefixes"]),
         units={part: tuple(given) for part, given in raw["units"].items()},
-        hash=_hash([own, *shared, *tables, ELEMENTS, CODES]),
+        hash=hash_of([own, *shared, *tables, ELEMENTS, CODES]),
     )
 
 
-def _hash(paths: list[Path]) -> str:
-    """Over the names and the bytes of the files, in a fixed order."""
+def hash_of(paths: list[Path]) -> str:
+    """Over the names and the bytes of the files, in the order of their names: where a machine keeps them must not tell."""
     whole = sha256(REVISION)
-    for path in sorted(paths):
+    for path in sorted(paths, key=lambda path: path.name):
         whole.update(path.name.encode() + b"\0" + sha256(path.read_bytes()).digest())
     return whole.hexdigest()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.deid.compile import compile_policy
-from shared.deid.policy import FOLDER, NAMES, Policy, PolicyError, Tree, Verb, load
+from shared.deid.policy import FOLDER, NAMES, Policy, PolicyError, Tree, Verb, hash_of, load
 from shared.deid.pseudonyms import Pseudonyms
 from shared.fhir.elements import json_names, types
 from tests.shared.deid.doors import KEY
@@ -110,6 +110,17 @@ def test_a_policy_that_does_not_fit_r4_is_refused_before_it_is_used(
 def test_an_unknown_policy_is_refused() -> None:
     with pytest.raises(PolicyError):
         load("none")
+
+
+def test_the_hash_does_not_tell_where_the_files_lie(tmp_path: Path) -> None:
+    hashes = set()
+    for name, elements, policy in (("one", "before", "policy"), ("two", "schemas", "policy")):
+        places = [tmp_path / name / elements / "elements.json", tmp_path / name / policy / "places.toml"]
+        for place in places:
+            place.parent.mkdir(parents=True)
+            place.write_text(place.name)
+        hashes.add(hash_of(places))
+    assert len(hashes) == 1
 
 
 def test_any_change_of_a_file_changes_the_hash(folder: Path) -> None:
