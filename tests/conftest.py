@@ -1,10 +1,17 @@
-"""What every test starts from: nobody else's logging."""
+"""What every test starts from: nobody else's logging, and examples that a busy machine does not change."""
 
 import logging
 from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
+
+# The same examples in each run, and no clock in a verdict: to look further afield, run with --hypothesis-profile=default.
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True)

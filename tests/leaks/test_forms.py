@@ -81,7 +81,7 @@ def _strings(value: object) -> list[str]:
 
 @pytest.mark.parametrize("policy", POLICIES)
 @given(name=st.sampled_from(sorted(resource_types())), random=st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_each_string_that_leaves_has_a_form_that_may(policy: str, name: str, random: Random) -> None:
     resource = _made(name, random, 4)
     resource = {**(resource if isinstance(resource, dict) else {}), "resourceType": name}
