@@ -51,14 +51,22 @@ def _parser() -> argparse.ArgumentParser:
     deid.add_argument("--key-file", type=Path, metavar="F", help="the pseudonym key: 32 bytes or more, in hex")
     deid.set_defaults(run=_deid)
 
+    deid_text = commands.add_parser(
+        "deid-text", help="NDJSON notes in, each with its patient; scrubbed text and spans out"
+    )
+    deid_text.set_defaults(run=_deid_text)
+
     validate = commands.add_parser("validate", help="NDJSON resources in, one OperationOutcome a line out")
     validate.set_defaults(run=_validate)
+
+    risk = commands.add_parser("risk", help="how easily the patients of a de-identified data set could be told apart")
+    _risk_parser(risk)
 
     dlq = commands.add_parser("dlq", help="dead letters and quarantine: list, show, replay")
     _dlq_parser(dlq)
 
-    bench = commands.add_parser("bench", help="figures, each measured in this run: start, deid")
-    bench.add_argument("name", nargs="?", choices=("start", "deid"), default="start")
+    bench = commands.add_parser("bench", help="figures, each measured in this run: start, deid, text")
+    bench.add_argument("name", nargs="?", choices=("start", "deid", "text"), default="start")
     bench.add_argument("--json", action="store_true", help="as JSON instead of a table")
     bench.set_defaults(run=_bench)
 
@@ -77,6 +85,28 @@ def _dlq_parser(dlq: argparse.ArgumentParser) -> None:
     replay.add_argument("--code", help="all that were set aside under this code")
     replay.add_argument("--handler", help="all that this handler set aside")
     dlq.set_defaults(run=_dlq)
+
+
+def _risk_parser(risk: argparse.ArgumentParser) -> None:
+    source = risk.add_mutually_exclusive_group(required=True)
+    source.add_argument("--dataset", metavar="D", help="the dataset of a tenant, counted in the warehouse")
+    source.add_argument("--ndjson", action="store_true", help="what ./dev deid wrote, on stdin")
+    risk.add_argument("--endpoint", metavar="URL", help="REST of a local warehouse (else $BIGQUERY_EMULATOR_HOST)")
+    risk.add_argument(
+        "--set", action="append", metavar="ID", help="only this set of schemas/deid/risk.toml; repeatable"
+    )
+    risk.add_argument("--max-unique", type=_share, metavar="X", help="the most patients alone in their class, 0 to 1")
+    risk.add_argument("--max-small", type=_share, metavar="X", help="the most patients in classes under 11, 0 to 1")
+    risk.add_argument("--min-k", type=_count, metavar="N", help="the least size of a class")
+    risk.add_argument("--json", action="store_true", help="as JSON instead of a table")
+    risk.set_defaults(run=_risk)
+
+
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError("must be between 0 and 1")
+    return number
 
 
 def _count(text: str) -> int:
@@ -120,10 +150,22 @@ def _deid(options: argparse.Namespace) -> int:
     return run(sys.stdin.buffer, sys.stdout.buffer, options.policy, options.text, _from_caller(options.key_file))
 
 
+def _deid_text(_: argparse.Namespace) -> int:
+    from shared.deid.text.command import run
+
+    return run(sys.stdin.buffer, sys.stdout.buffer)
+
+
 def _validate(_: argparse.Namespace) -> int:
     from shared.fhir.validation.command import run
 
     return int(run(sys.stdin.buffer, sys.stdout.buffer, sys.stderr))
+
+
+def _risk(options: argparse.Namespace) -> int:
+    from handlers.risk.command import run
+
+    return run(options, sys.stdin.buffer, sys.stdout)
 
 
 def _dlq(options: argparse.Namespace) -> int:

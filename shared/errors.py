@@ -76,6 +76,7 @@ class Code(Enum):
     PUBSUB_DOWN = Meaning(_AGAIN, 503, "Pub/Sub did not confirm the publish.")
     LEDGER_DOWN = Meaning(_AGAIN, 503, "The ledger does not answer.")
     WAREHOUSE_DOWN = Meaning(_AGAIN, 503, "BigQuery does not answer.")
+    DLP_DOWN = Meaning(_AGAIN, 503, "Sensitive Data Protection (DLP) does not answer, or its quota is used up.")
     KEYS_DOWN = Meaning(_AGAIN, 503, "No signing keys could be had to check tokens with.")
     UNEXPECTED = Meaning(_AGAIN, 503, "The handler failed in a way that it does not know; set aside at the third time.")
     BUSY = Meaning(_AGAIN, 409, "Another worker holds this event's lease.")

@@ -82,6 +82,11 @@ def test_validate_gives_an_outcome_for_each_line() -> None:
         ("demo", "--events", "0"),
         ("demo", "--events", "many"),
         ("demo", "--plant", "other"),
+        ("risk",),
+        ("risk", "--ndjson"),
+        ("risk", "--ndjson", "--dataset", "north"),
+        ("risk", "--ndjson", "--max-unique", "2"),
+        ("risk", "--ndjson", "--set", "nothing"),
         ("dlq",),
         ("dlq", "show"),
     ],
@@ -94,5 +99,5 @@ def test_wrong_usage_ends_with_2_and_says_why(arguments: tuple[str, ...]) -> Non
 
 def test_help_names_every_command() -> None:
     _, _, told = dev()
-    for command in ("demo", "test", "serve", "deid", "validate", "dlq", "bench", "openapi"):
+    for command in ("demo", "test", "serve", "deid", "validate", "risk", "dlq", "bench", "openapi"):
         assert command in told

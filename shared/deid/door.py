@@ -6,10 +6,11 @@ The only place that opens `Phi` for the analytics side, and the only one that ma
 never fails on what a resource holds: a value that is not what R4 says stays behind. It fails (Problem) on a type that
 is not of R4, and on a resource that is not the one the event names.
 
-Left out: whether the resource is valid (the step before), and free text (withheld by the policy's verb `text`).
+Free text leaves only as a scrubber gives it back (shared/deid/text): the door says which texts there are, and puts in
+what came back. Left out: whether the resource is valid (the step before).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, final
 
@@ -20,7 +21,7 @@ from shared.deid.policy import Policy, load
 from shared.deid.pseudonyms import Pseudonyms
 from shared.deid.row import SafeRow
 from shared.deid.sequence import DELETE, WRITE, sequence
-from shared.deid.walk import Given
+from shared.deid.walk import Given, Scrub
 from shared.errors import Code, Problem
 from shared.events.data import Validated
 from shared.fhir.port import Resource
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from shared.settings import Tenant  # half a second of pydantic-settings, which `./dev deid` does without
 
 OVER_89 = {"url": "urn:starvit:age-over-89", "valueBoolean": True}
+TEXT_WITHHELD = {"url": "urn:starvit:text-withheld", "valueBoolean": True}
+
+type Scrubbed = Mapping[str, str]  # a free text → what may leave of it
 
 
 def _today() -> date:
@@ -50,8 +54,11 @@ class Door:
         self._rules = compile_policy(policy, pseudonyms)
         self._patients = Patients(policy, pseudonyms)
 
-    def row(self, reference: Validated, resource: Phi[Resource] | None) -> SafeRow:
-        """The row of a version, or the tombstone of a deletion. Raises Problem: NO_POLICY, RESOURCE_MISMATCH."""
+    def row(self, reference: Validated, resource: Phi[Resource] | None, prose: Phi[Scrubbed] | None = None) -> SafeRow:
+        """The row of a version, or the tombstone of a deletion. Raises Problem: NO_POLICY, RESOURCE_MISMATCH.
+
+        `prose` has what may leave of each free text (see `texts`); what is not in it is withheld, and the row says so.
+        """
         if reference.type not in self._rules:
             raise Problem(Code.NO_POLICY, "resourceType")
         names = self.pseudonyms
@@ -77,31 +84,64 @@ class Door:
             policy=self._policy.name,
             policy_hash=self._policy.hash,
             key_id=names.key_id,
-            resource=None if deleted or resource is None else self._named(reference, resource.reveal()),
+            resource=None if deleted or resource is None else self._named(reference, resource.reveal(), prose),
         )
 
-    def deidentify(self, resource: Resource) -> dict[str, object]:
-        """What may leave of a resource, FHIR-shaped. Raises Problem: NO_POLICY."""
+    def texts(self, reference: Validated, resource: Phi[Resource]) -> Phi[tuple[str, ...]]:
+        """The free texts of a resource that may leave scrubbed, each once. Raises Problem as `row` does."""
+        found: dict[str, None] = {}
+
+        def collect(text: str) -> None:
+            found[text] = None
+
+        self.deidentify(self._checked(reference, resource.reveal()), collect)
+        return Phi(tuple(found))
+
+    def patient(self, resource: Phi[Resource]) -> Phi[str] | None:
+        """The id of the Patient that a resource is about: whose record its free text is matched against."""
+        return self._patients.about(resource.reveal())
+
+    def deidentify(self, resource: Resource, scrub: Scrub | None = None) -> dict[str, object]:
+        """What may leave of a resource, FHIR-shaped. Without `scrub` no free text does. Raises Problem: NO_POLICY."""
         resource_type = resource.get("resourceType")
         if type(resource_type) is not str or (rules := self._rules.get(resource_type)) is None:
             raise Problem(Code.NO_POLICY, "resourceType")
         safe: dict[str, object] = {"resourceType": resource_type}
         if (name := self.pseudonyms.resource(resource_type, resource.get("id"))) is not None:
             safe["id"] = name
-        given = Given(oldest_year(self._today()), self._patients.days(resource_type, resource))
+        given = Given(oldest_year(self._today()), self._patients.days(resource_type, resource), scrub=scrub)
         if type(kept := rules(resource if type(resource) is dict else dict(resource), given)) is dict:
             safe |= kept
         if given.over_89:
-            others = safe.get("extension")
-            safe["extension"] = [*(others if type(others) is list else ()), dict(OVER_89)]
+            _mark(safe, OVER_89)
         return safe
 
-    def _named(self, reference: Validated, resource: Resource) -> dict[str, object]:
+    def _named(self, reference: Validated, resource: Resource, prose: Phi[Scrubbed] | None) -> dict[str, object]:
+        """The resource that the event names, and a mark where a text of it was withheld."""
+        known: Scrubbed = {} if prose is None else prose.reveal()
+        withheld = False
+
+        def scrub(text: str) -> str | None:
+            nonlocal withheld
+            withheld |= text not in known
+            return known.get(text)
+
+        safe = self.deidentify(self._checked(reference, resource), scrub)
+        if withheld:
+            _mark(safe, TEXT_WITHHELD)
+        return safe
+
+    def _checked(self, reference: Validated, resource: Resource) -> Resource:
         """The resource that the event names, and no other."""
         for place, expected in (("resourceType", reference.type), ("id", reference.id)):
             if resource.get(place) != expected:
                 raise Problem(Code.RESOURCE_MISMATCH, place)
-        return self.deidentify(resource)
+        return resource
+
+
+def _mark(safe: dict[str, object], extension: Mapping[str, object]) -> None:
+    others = safe.get("extension")
+    safe["extension"] = [*(others if type(others) is list else ()), dict(extension)]
 
 
 def open_door(tenant: "Tenant") -> Door:

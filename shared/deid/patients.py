@@ -5,6 +5,7 @@ A Patient is its own; any other resource belongs to the first Patient that it na
 with each other at least. Found before the walk, since a date may stand before the subject.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import final
 
@@ -14,9 +15,14 @@ from shared.deid.pseudonyms import Pseudonyms
 from shared.deid.walk import Given
 from shared.fhir import elements as r4
 from shared.fhir.port import Resource
+from shared.phi import Phi
 
 _PATIENT = "Patient"
 _NOTHING = Given("")
+_LITERAL = re.compile(
+    r"(?:^|/)Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?$|^urn:uuid:([0-9a-f-]{36})$"
+)
+_LONGEST = 512
 
 
 @final
@@ -38,6 +44,21 @@ class Patients:
         if not self._moves:
             return 0
         return self._pseudonyms.days(self._patient(resource_type, resource))
+
+    def about(self, resource: Resource) -> Phi[str] | None:
+        """The id of the Patient that a resource names first, or of the resource itself if it is one."""
+        resource_type = resource.get("resourceType")
+        if type(resource_type) is not str or resource_type not in self._places:
+            return None
+        if resource_type == _PATIENT:
+            own = resource.get("id")
+            return Phi(own) if isinstance(own, str) else None
+        for place in self._places[resource_type]:
+            for value in _at(resource, place):
+                text = value.get("reference") if isinstance(value, Mapping) else None
+                if type(text) is str and len(text) <= _LONGEST and (found := _LITERAL.search(text)):
+                    return Phi(found[1] or found[2])
+        return None
 
     def _patient(self, resource_type: str, resource: Resource) -> str:
         """The pseudonym of the patient, or of the resource itself; empty for one that has not even an id."""

@@ -21,7 +21,7 @@ from shared.deid.terminology import CodeSystem
 from shared.fhir.elements import CODES, ELEMENTS
 
 FOLDER = Path(__file__).parents[2] / "schemas" / "deid"
-REVISION = b"1"  # raised when the same data would give other rows, because the code of the door has changed
+REVISION = b"2"  # raised when the same data would give other rows, because the code of the door has changed
 NAMES = ("safe-harbor", "expert")
 
 type Tree = Mapping[str, "str | Tree"]  # element → the id of its rule, or the elements inside it
@@ -59,6 +59,7 @@ class Rule:
     to: str | None = None
     covers: str | None = None
     list: str | None = None
+    text: bool = False  # of a concept that has no code which may leave, the text does, scrubbed
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ def load(name: str, folder: Path = FOLDER) -> Policy:
         raise PolicyError(f"{name}: no such policy")
     shared = [folder / f"{part}.toml" for part in ("common", "code-systems", "lists", "places", "units")]
     tables = sorted((folder / "elements").glob("*.toml"))
+    words = [folder / "text" / "words.toml", *(folder / "text" / "lexicon").glob("*.txt")]
     own = folder / f"{name}.toml"
     raw = {path.stem: tomllib.loads(path.read_text()) for path in (own, *shared)}
     common = raw["common"]
@@ -128,7 +130,7 @@ def load(name: str, folder: Path = FOLDER) -> Policy:
         lists={list_name: tuple(given) for list_name, given in raw["lists"].items()},
         withheld_zip3=frozenset(prefix for given in raw["places"]["zip3"].values() for prefix in given["prefixes"]),
         units={part: tuple(given) for part, given in raw["units"].items()},
-        hash=hash_of([own, *shared, *tables, ELEMENTS, CODES]),
+        hash=hash_of([own, *shared, *tables, *words, ELEMENTS, CODES]),
     )
 
 

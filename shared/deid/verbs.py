@@ -5,13 +5,14 @@ This is the whole list of ways in which something can leave.
 
 from typing import final
 
-from shared.deid import calendar, geography, references, terminology, units, values
+from shared.deid import calendar, geography, prose, references, terminology, units, values
 from shared.deid.policy import Policy, PolicyError, Rule, Verb
 from shared.deid.pseudonyms import Pseudonyms
 from shared.deid.walk import Leave, parts
 from shared.fhir import elements as r4
 from shared.fhir.elements import Element
 
+_TEXTS = {"string": prose.text, "markdown": prose.text, "base64Binary": prose.document}
 _DATES = ("date", "dateTime", "instant")
 _STRINGS = ("string", "code", "uri", "canonical")
 _QUANTITIES = ("Quantity", "Age", "Duration", "Count", "Distance")
@@ -42,8 +43,10 @@ class Verbs:
         match rule.verb:
             case Verb.DROP:
                 return None
-            case Verb.TEXT:
-                return None  # until free text can be scrubbed, it is withheld
+            case Verb.TEXT if of == "Annotation":
+                return parts({"text": prose.text})  # who wrote it and when stays behind
+            case Verb.TEXT if of in _TEXTS:
+                return _TEXTS[of]
             case Verb.ID if place.endswith(".id"):
                 return None  # the door's own work: it must agree with the row's key
             case Verb.REFERENCE if of == "Reference":
@@ -89,7 +92,8 @@ class Verbs:
             case "Coding":
                 return terminology.coding(self._allowed)
             case "CodeableConcept":
-                return terminology.concept(self._allowed)
+                codings = terminology.concept(self._allowed)
+                return prose.unless_coded(codings) if rule.text else codings
             case "string" if rule.list is not None:
                 return geography.listed({name.lower(): name for name in self._lists[rule.list]})
             case "code" if rule.list is not None:

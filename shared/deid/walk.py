@@ -12,6 +12,9 @@ from dataclasses import dataclass
 MODIFIER = "modifierExtension"
 
 
+type Scrub = Callable[[str], str | None]  # a free text to what may leave of it
+
+
 @dataclass(slots=True)
 class Given:
     """What the functions know of the resource in hand."""
@@ -19,6 +22,7 @@ class Given:
     oldest: str  # the earliest year that may be said: an earlier one tells of an age over 89
     days: int = 0  # how far this patient's dates are moved
     over_89: bool = False  # a date of birth was withheld for that reason
+    scrub: Scrub | None = None  # what becomes of free text; without it, free text stays behind
 
 
 type Leave = Callable[[object, Given], object]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shared import ndjson
 from shared.deid import command
 
 
@@ -50,7 +51,7 @@ def test_a_refused_line_says_its_number_and_code_and_nothing_that_it_held(key_fi
 
 
 def test_a_line_beyond_the_limit_is_passed_over(key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "_LIMIT", 100)
+    monkeypatch.setattr(ndjson, "LIMIT", 100)
     code, lines = _run(
         b'{"resourceType":"Patient","x":"' + b"x" * 1000 + b'"}', b'{"resourceType":"Patient"}', key=key_file
     )

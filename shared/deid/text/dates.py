@@ -1,0 +1,152 @@
+"""Dates and high ages: what their form gives away.
+
+Everything with a day or month of the calendar is a date (45 CFR 164.514(b)(2)(i)(C)); a bare year is none. Where the
+form alone is not enough (2/10 is a date or a grade of pain), what stands before and after decides. Left out:
+weekdays, holidays, clock times.
+"""
+
+import re
+from collections.abc import Iterator
+
+from shared.deid.text.port import Label, Span
+
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)"
+)
+# In capitals: "may" and "march" are verbs.
+_FULL_MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
+_YEAR = r"(?:(?:1[89]|20)\d\d|['’]\d\d)"
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
+_NTH = r"(?:st|nd|rd|th)"
+_ORDINAL = (
+    r"(?:twenty[- ](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|thirty[- ]first|first|second|third|fourth"
+    r"|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth"
+    r"|eighteenth|nineteenth|twentieth|thirtieth)"
+)
+_CARDINAL = (
+    r"(?:oh|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
+    r"|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)"
+)
+_SPOKEN = rf"(?:nineteen|twenty|two thousand)(?:[ -](?:and[ -])?{_CARDINAL}){{0,2}}"
+
+_IN_FIGURES = (
+    re.compile(
+        r"\b(?:1[89]|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+        r"(?:T\d\d:?\d\d(?::?\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?(?!\d)"
+    ),
+    re.compile(r"\b(?:1[89]|20)\d\d([./ ])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])\b"),
+    re.compile(r"\b(?:1[89]|20)\d\d[-/](?:0[1-9]|1[0-2])(?![-\d/])"),
+    re.compile(r"\b(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\b"),
+    re.compile(
+        r"(?<![\d./-])(?:(?:0?[1-9]|1[0-2])([/.-])(?:0?[1-9]|[12]\d|3[01])\1|(?:0?[1-9]|[12]\d|3[01])([/.-])(?:0?[1-9]|1[0-2])\2)"
+        r"(?:(?:1[89]|20)\d\d|\d\d)(?![\d/]|[.-]\d)"
+    ),
+    re.compile(r"(?<![\d./-])(?:0?[1-9]|1[0-2])/(?:(?:19|20)\d\d)(?![\d/])"),
+)
+_ANY_MONTH = re.compile(rf"{_MONTH}(?![a-z])")
+_WITH_A_MONTH = (
+    re.compile(
+        rf"\b{_MONTH}\.?[ \t-]?\s?{_DAY}{_NTH}?(?:,?[ \t]*[/-]?\s?{_YEAR}"
+        rf"|[ ,/-]{{1,2}}\d\d(?!\d|[:/.%]|[ -]?(?:mg|ml|days?|weeks?)))?(?![\d:%]|\.\d)\b"
+    ),
+    re.compile(
+        rf"(?<![\d.])(?:the )?{_DAY}{_NTH}?(?: of|,)?[ \t/.-]?\s?{_MONTH}\b\.?"
+        rf"(?:,?[ \t/.-]?\s?{_YEAR}|[ /-]\d\d(?![\d:]))?(?!\d)"
+    ),
+    re.compile(rf"\b{_MONTH}\.?,? ?(?:of )?[-/ ]?{_YEAR}\b"),
+    re.compile(rf"\b{_MONTH}-\d\d\b(?!-)"),
+    re.compile(rf"\b{_MONTH} (?:the )?{_ORDINAL}(?:,? (?:of )?(?:{_SPOKEN}|{_YEAR}))?\b"),
+    re.compile(rf"\b(?:the )?{_ORDINAL} (?:of )?{_MONTH}(?:,? (?:{_SPOKEN}|{_YEAR}))?\b"),
+)
+_MONTH_ALONE = re.compile(
+    r"(?:\b(?:[Ii]n|[Ll]ast|[Nn]ext|[Tt]his|[Ll]ate|[Ee]arly|[Ff]rom|[Pp]ast|[Tt]ill?|[Uu]ntil|[Ss]ince|[Bb]y|[Dd]uring|of)"
+    rf"|[Mm]id)[ -]({_FULL_MONTH})\b"
+)
+_DAY_ALONE = re.compile(
+    r"(?<=\bon the )\d{1,2}(?:st|nd|rd|th)\b(?! (?:floor|percentile|rib|week|day|visit|grade|time|toe|finger|digit|ward|unit"
+    r"|cranial|nerve|metatarsal|metacarpal|intercostal|street|avenue|st\b|ave\b))"
+)
+
+_SHORT = re.compile(r"(?<![\d./+-])(0?[1-9]|1[0-2])/(0?[1-9]|[12]\d|3[01])(?![\d/%]|\.\d|-\d)")
+_PARTS = frozenset({2, 3, 4, 5, 6, 8, 10})  # what things are divided or graded into
+_DATED = re.compile(
+    r"(?:\b(?:on|until|til|till|since|by|from|thru|through|exp|expires|due|dated?|drawn|done|stop|stopped|start|started"
+    r"|starting|seen|appt|appointment|labs?|for|before|after|moved to|x-?ray|us|ct|mri|echo|visit|admit|admitted|discharged"
+    r"|dc|called|faxed|next|last|repeat|resume|placed|removed|given|collected|received|week of|wk of|between|mon|tues?|wed"
+    r"|thurs?|fri|sat|sun)\.?(?:day)?,? ?|[(\n]|^|- )$"
+)
+_GRADED = re.compile(
+    r"\b(?:pain|strength|power|motor|reflex(?:es)?|score|scale|grade|bp|gcs|phq|apgars?|back|murmur|scored?|rated?|intensity"
+    r"|severity|mrc|visual|va|dtrs?|pulses?|recall|oriented)\W{0,3}(?:\w+\W{1,2})?$"
+)
+_GRADE = re.compile(
+    r" ?(?:(?:\w+ )?pain|strength|power|of\b|bottles|cups?|tabs?|tablets?|inch|mile|pack|ppd|murmur|systolic|dose|cm\b|mm\b|\""
+    r"|teaspoon|tsp|in (?:all|the|both)|bilat|throughout|recall|on (?:the )?(?:pain|vas|nrs)|words|objects|items|positive"
+    r"|criteria|meals|days|nights|weeks|times)"
+)
+
+_OLD = (
+    r"(?:9\d|1[01]\d|ninety(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?"
+    r"|(?:a|one) hundred(?:[- ](?:and[- ])?(?:one|two|three|four|five|six|seven|eight|nine|ten))?)"
+)
+_ANY_OLD = re.compile(r"\b(?:9\d|1[01]\d)|ninet|hundred|onagenarian|centenarian")
+_PEOPLE = (
+    r"(?:she|he|they|who|pt|patient|mother|father|mom|mum|dad|grandmother|grandfather|grandma|grandpa|gran|nan|aunt|uncle"
+    r"|husband|wife|sister|brother|woman|man|lady|gentleman|resident|widow|widower|neighbou?r|nana|granddad|great-aunt|her"
+    r"|him|aged?|spouse|female|male)"
+)
+_NO_AGE = (
+    r"(?! ?(?:%|degrees|mg|kg|cm|mm|/|bpm|°|[.:]\d|percent|min|ml|lbs|pounds|days|weeks|feet|on ra|beats|ra\b|over))"
+)
+_AGES = (
+    re.compile(
+        rf"\b({_OLD})(?:[ -]?(?:y[./ ]?o\b|y\.o\.|years?[ -](?:old|of age|young)|yrs?[ -]?old|yrs?\b|yof|yom|y\b)"
+        rf"|[ -]?years?[ -]?olds?|[ -]years?(?=[,;)]|\.\s)|[ -]?[mf]\b)"
+    ),
+    re.compile(
+        rf"\b(?:aged?|age of|age is|turned|turning|turns|reach(?:ed|ing)|nearly|almost|just)[ :]*({_OLD})\b{_NO_AGE}"
+    ),
+    re.compile(
+        r"\b(9\dth|1[01]\dth|hundredth|ninetieth|ninety-(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth))"
+        r"(?= (?:birthday|year|bday))"
+    ),
+    re.compile(
+        rf"\b{_PEOPLE}(?:['’]s)?,? (?:is |was |are |now |just |at |still |lived to (?:be )?|died at |passed(?: away)? at |\()*"
+        rf"({_OLD})\b{_NO_AGE}"
+    ),
+    re.compile(r"\b((?:early|mid|late)?[- ]?nineties|centenarian|nonagenarian)\b"),
+    re.compile(
+        rf"\b(?:died|dead|deceased|passed|passed away|lived)(?: \w+)? (?:at|to)(?: age| the age of)? ({_OLD})\b"
+    ),
+)
+
+
+def dates(text: str, low: str) -> Iterator[Span]:
+    """The dates of a text; `low` is the text in small letters."""
+    for pattern in _IN_FIGURES:
+        yield from (Span(*match.span(), Label.DATE) for match in pattern.finditer(text))
+    for match in _SHORT.finditer(low):
+        if _dated(low, match):
+            yield Span(*match.span(), Label.DATE)
+    if _ANY_MONTH.search(low) is not None:
+        for pattern in _WITH_A_MONTH:
+            yield from (Span(*match.span(), Label.DATE) for match in pattern.finditer(low))
+        yield from (Span(*match.span(1), Label.DATE) for match in _MONTH_ALONE.finditer(text))
+    yield from (Span(*match.span(), Label.DATE) for match in _DAY_ALONE.finditer(low))
+
+
+def _dated(low: str, match: re.Match[str]) -> bool:
+    """Month and day without a year, where it is no part, grade or pressure."""
+    month, day = int(match.group(1)), int(match.group(2))
+    before = low[max(0, match.start() - 24) : match.start()]
+    if _GRADED.search(before) or _GRADE.match(low, match.end()):
+        return False
+    return day not in _PARTS or month > day or _DATED.search(before) is not None
+
+
+def ages(low: str) -> Iterator[Span]:
+    """Ages of 90 and more: one class by the same rule."""
+    if _ANY_OLD.search(low) is not None:
+        for pattern in _AGES:
+            yield from (Span(*match.span(1), Label.AGE_OVER_89) for match in pattern.finditer(low))
