@@ -1,7 +1,7 @@
 """The only wiring: settings in, a FastAPI application out. What a zone may not touch is not built for it.
 
 ZONE=ingress    POST /v1/webhooks/medplum/{subscription}
-ZONE=clinical   POST /v1/push/{validation,deid,audit}
+ZONE=clinical   POST /v1/push/{validation,deid,text,audit}
 ZONE=analytics  POST /v1/push/analytics
 ZONE=ops        nothing yet to be pushed to
 """
@@ -32,12 +32,13 @@ from shared.pipeline import Pipeline
 from shared.settings import Settings, Zone, load
 from shared.sinks.port import AuditWriter, Publisher
 from shared.sinks.pubsub import PubSubPublisher
-from shared.subscriber import NOTHING, Route
+from shared.subscriber import NOTHING, Route, Subscription
 from shared.telemetry.logs import start_logging
 from shared.telemetry.report import could_not_start, refused_to_start, start_telemetry, started
 from shared.tenancy import ByProject
 
 if TYPE_CHECKING:
+    from shared.deid.text.texts import Texts
     from shared.sinks.bigquery import BigQueryWarehouse
 
 VERSION = "0.1.0"
@@ -143,7 +144,7 @@ async def _handlers(world: World, stack: AsyncExitStack, publisher: Publisher) -
 
     auditor, warehouse = None, None
     if settings.zone in (Zone.CLINICAL, Zone.ALL):
-        auditor = _clinical(world, http)
+        auditor = await _clinical(world, stack, http, publisher)
     if settings.zone in (Zone.ANALYTICS, Zone.ALL):
         warehouse = _analytics(world)
         stack.push_async_callback(warehouse.close)
@@ -158,12 +159,13 @@ async def _handlers(world: World, stack: AsyncExitStack, publisher: Publisher) -
     )
 
 
-def _clinical(world: World, http: egress.Client) -> AuditWriter:
+async def _clinical(world: World, stack: AsyncExitStack, http: egress.Client, publisher: Publisher) -> AuditWriter:
     """Whoever may see PHI: validation, deid and audit. Only here are the FHIR layer and the door even imported."""
     from handlers import audit, deid, validation
     from shared.deid.door import open_door
     from shared.fhir.client import MedplumClient
     from shared.fhir.reading import Reading
+    from shared.fhir.records import Records
     from shared.fhir.validation import Validator
     from shared.identity.event_ids import EventIds
 
@@ -173,13 +175,47 @@ def _clinical(world: World, http: egress.Client) -> AuditWriter:
     doors = ByProject({tenant.project: open_door(tenant) for tenant in settings.tenants})
     for_validation = Reading(medplum, ids, "validation", "validation", time.time)
     for_deid = Reading(medplum, ids, "deid", "de-identification", time.time)
+    for_text = Reading(medplum, ids, "text", "de-identification", time.time)
+    texts = await _texts(settings, stack)
+
+    def prose(on: Subscription) -> deid.Prose | None:
+        accounts = Sinks(publisher, time.time)
+        records = Records(
+            medplum, ids, on.handler, time.time, lambda access, event: accounts.account_for(access, on, event)
+        )
+        return None if texts is None else deid.Prose(records, texts)
+
     _serve(
         world,
         validation.validate.bind(for_validation.read(), validator=Validator(), ids=ids),
-        deid.deidentify.bind(for_deid.read(), doors=doors),
+        deid.deidentify.bind(for_deid.read(), doors=doors, ids=ids, prose=prose(deid.ON)),
+        deid.retext.bind(for_text.read(), doors=doors, prose=prose(deid.TEXT)),
         audit.audit.bind(NOTHING),
     )
     return medplum
+
+
+async def _texts(settings: Settings, stack: AsyncExitStack) -> "Texts | None":
+    """Who scrubs free text; None where none may leave."""
+    from shared.deid.text.dlp import Dlp
+    from shared.deid.text.texts import Texts
+
+    match settings.text:
+        case "withhold":
+            return None
+        case "local":
+            return Texts()
+        case "dlp":
+            dlp = Dlp(
+                settings.gcp_project,
+                settings.dlp_location,
+                endpoint=settings.dlp_endpoint,
+                requests_per_minute=settings.dlp_per_minute,
+            )
+            stack.push_async_callback(dlp.close)
+            if settings.dlp_endpoint or not settings.local:
+                await dlp.warm()
+            return Texts(dlp)
 
 
 def _analytics(world: World) -> "BigQueryWarehouse":

@@ -1,47 +1,116 @@
 """De-identify a validated version and hand the row to analytics. The last handler that sees PHI.
 
-    fhir.validated ─► [this] ─► fhir.deidentified
+    fhir.validated    ─► [this] ─► fhir.deidentified
+    fhir.text-pending ─► [text]      └► fhir.text-pending, when the scrubber is down: the row flows now, its text later
 
 Beyond this door nothing joins back: the event id, the correlation id and the ordering key are new, derived with the
-tenant's pseudonym key, and the trace is another one.
+tenant's pseudonym key, and the trace is another one. A row whose text came later has the next generation, and so wins.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from shared.deid.door import Door
+from shared.deid.door import Door, Scrubbed
+from shared.deid.row import SafeRow
+from shared.deid.text.texts import Texts
 from shared.effects import Effect, Publish
 from shared.errors import Code, Problem
 from shared.events.data import Validated
 from shared.events.envelope import Event
-from shared.fhir.port import Deletion
+from shared.fhir.port import Deletion, Resource
 from shared.fhir.reading import Given
+from shared.fhir.records import Records
+from shared.identity.event_ids import EventIds
+from shared.phi import Phi
 from shared.settings import Zone
 from shared.subscriber import Scope, Subscription, subscribes
 from shared.tenancy import ByProject
+
+PENDING = "fhir.text-pending"
+_SCOPES = frozenset({Scope.MEDPLUM_READ, Scope.DLP, Scope.PUBLISH, Scope.EVENT_KEYS, Scope.PSEUDONYM_KEYS})
 
 ON = Subscription(
     handler="deid",
     topic="fhir.validated",
     zone=Zone.CLINICAL,
     takes=(Validated,),
+    publishes=("fhir.deidentified", "fhir.accessed", PENDING),
+    scopes=_SCOPES,
+)
+TEXT = Subscription(
+    handler="text",
+    topic=PENDING,
+    zone=Zone.CLINICAL,
+    takes=(Validated,),
     publishes=("fhir.deidentified", "fhir.accessed"),
-    scopes=frozenset({Scope.MEDPLUM_READ, Scope.PUBLISH, Scope.EVENT_KEYS, Scope.PSEUDONYM_KEYS}),
+    scopes=_SCOPES,
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """What free text needs: the patients' records and a scrubber. None of it where text is withheld on purpose."""
+
+    records: Records
+    texts: Texts
+
+
 @subscribes(ON)
-async def deidentify(event: Event[Validated], given: Given, *, doors: ByProject[Door]) -> Sequence[Effect]:
-    """One row: the de-identified resource, or a tombstone for a deletion."""
+async def deidentify(
+    event: Event[Validated], given: Given, *, doors: ByProject[Door], ids: ByProject[EventIds], prose: Prose | None
+) -> Sequence[Effect]:
+    """One row: the de-identified resource, or a tombstone. Text that can not be scrubbed now is asked for again."""
+    door = doors[event.data.project]
+    try:
+        return [_row(door, event, given, await _prose(door, event, given, prose))]
+    except Problem as problem:
+        if problem.code is not Code.DLP_DOWN:
+            raise
+    # The pending text comes first: a crash between the two publishes repeats both, and loses neither.
+    return [_pending(event.data, ids[event.data.project]), _row(door, event, given, None)]
+
+
+@subscribes(TEXT)
+async def retext(
+    event: Event[Validated], given: Given, *, doors: ByProject[Door], prose: Prose | None
+) -> Sequence[Effect]:
+    """The row again, now with its text. Waits (Pub/Sub delivers again) while the scrubber is down."""
+    door = doors[event.data.project]
+    return [_row(door, event, given, await _prose(door, event, given, prose))]
+
+
+async def _prose(door: Door, event: Event[Validated], given: Given, prose: Prose | None) -> Phi[Scrubbed] | None:
+    """What may leave of each free text. Raises Problem DLP_DOWN, and those of reading the patient's record."""
+    if prose is None or given is None or isinstance(given, Deletion):
+        return None
+    texts = door.texts(event.data, given)
+    if texts is None:
+        return None
+    return await prose.texts.scrubbed(texts, await _record(door, event, given, prose.records))
+
+
+async def _record(door: Door, event: Event[Validated], given: Phi[Resource], records: Records) -> Phi[Resource] | None:
+    if event.data.type == "Patient":
+        return given
+    patient = door.patient(given)
+    return None if patient is None else await records.of(event, patient)
+
+
+def _row(door: Door, event: Event[Validated], given: Given, prose: Phi[Scrubbed] | None) -> Publish:
     if isinstance(given, Deletion):
         raise Problem(Code.UNKNOWN_TYPE, "ce-type")
-    door = doors[event.data.project]
-    row = door.row(event.data, given)
-    return [
-        Publish(
-            "fhir.deidentified",
-            door.pseudonyms.event(event.id),
-            row.event(),
-            ordering_key=row.key,
-            correlation=door.pseudonyms.correlation(event.correlation),
-        )
-    ]
+    row: SafeRow = door.row(event.data, given, prose)
+    return Publish(
+        "fhir.deidentified",
+        door.pseudonyms.event(event.id),
+        row.event(),
+        ordering_key=row.key,
+        correlation=door.pseudonyms.correlation(event.correlation),
+    )
+
+
+def _pending(version: Validated, ids: EventIds) -> Publish:
+    """The same version under the next generation: its row will win over the one without text."""
+    later = version.model_copy(update={"generation": version.generation + 1})
+    id = ids.change(later.project, later.type, later.id, later.version, later.generation)
+    return Publish(PENDING, id, later, ordering_key=ids.ordering(later.type, later.id))

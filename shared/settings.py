@@ -88,6 +88,14 @@ class Settings(BaseSettings):
     medplum_url: str = Field(default="https://api.medplum.com", description="the Medplum server")
     pubsub_endpoint: str = Field(default="", description="host:port of a local Pub/Sub; empty in the cloud")
     bigquery_endpoint: str = Field(default="", description="host:port of a local warehouse (gRPC); empty in the cloud")
+    text: Literal["dlp", "local", "withhold"] = Field(
+        default="dlp", description="who scrubs free text after the local matcher: DLP, nobody; or no text leaves at all"
+    )
+    dlp_location: str = Field(default="us-central1", description="the region of Sensitive Data Protection (DLP)")
+    dlp_endpoint: str = Field(default="", description="host:port of a local DLP; empty in the cloud")
+    dlp_per_minute: int = Field(
+        default=600, gt=0, description="DLP requests a minute of this instance, under the quota"
+    )
     ledger: str = Field(default="memory", description="memory | sqlite:<path> | firestore:<database>")
     trace_exporter: Literal["none", "gcp"] = Field(default="none", description="where spans go")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="least level logged")

@@ -25,8 +25,10 @@ def refusals(settings: Settings, environment: Mapping[str, str]) -> Iterator[str
             yield "GOOGLE_APPLICATION_CREDENTIALS is set: workload identity only, no key files"
         if settings.zone is Zone.ALL:
             yield "ZONE=all is for one machine"
-        if settings.local or settings.pubsub_endpoint or settings.bigquery_endpoint:
-            yield "an embedded part is configured: local, pubsub_endpoint or bigquery_endpoint"
+        if settings.local or settings.pubsub_endpoint or settings.bigquery_endpoint or settings.dlp_endpoint:
+            yield "an embedded part is configured: local, pubsub_endpoint, bigquery_endpoint or dlp_endpoint"
+        if settings.text == "local":
+            yield "text is local: in the cloud free text goes through DLP, or is withheld"
         if not settings.jwks_url.startswith(_GOOGLE_KEYS):
             yield "jwks_url is not Google's: push tokens of a local issuer are not accepted"
         if not settings.ledger.startswith("firestore:") and settings.zone in (Zone.CLINICAL, Zone.ANALYTICS):

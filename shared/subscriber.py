@@ -24,6 +24,7 @@ class Scope(StrEnum):
 
     MEDPLUM_READ = "medplum.read"
     MEDPLUM_AUDIT = "medplum.audit"
+    DLP = "dlp.deidentify"
     PUBLISH = "pubsub.publish"
     BIGQUERY_WRITE = "bigquery.write"
     PSEUDONYM_KEYS = "keys.pseudonym"

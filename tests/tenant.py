@@ -39,11 +39,20 @@ def tenant(zone: str = "all") -> Tenant:
 
 def settings(zone: str = "all", **changed: object) -> Settings:
     """Settings with this tenant."""
-    return Settings.model_validate({"ZONE": Zone(zone), "local": True, "tenants": (tenant(zone),), **changed})
+    return Settings.model_validate(
+        {"ZONE": Zone(zone), "local": True, "text": "local", "tenants": (tenant(zone),), **changed}
+    )
 
 
 def environment(zone: str, **changed: str) -> dict[str, str]:
     """The environment of a process of this zone on one machine."""
     kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HOME") if name in os.environ}
     tenants = json.dumps([tenant_json(zone)])
-    return {**kept, "ZONE": zone, "STARVIT_LOCAL": "true", "STARVIT_TENANTS": tenants, **changed}
+    return {
+        **kept,
+        "ZONE": zone,
+        "STARVIT_LOCAL": "true",
+        "STARVIT_TEXT": "local",
+        "STARVIT_TENANTS": tenants,
+        **changed,
+    }

@@ -79,6 +79,7 @@ async def embedded(
                 "jwks_url": certs,
                 "pubsub_endpoint": pubsub_address,
                 "bigquery_endpoint": endpoints.grpc,
+                "text": "local",
                 "ledger": f"sqlite:{directory / 'ledger.sqlite'}",
                 # As short as Pub/Sub's least ack deadline allows: a killed worker's leases hold up their events.
                 "deadline": 8,

@@ -44,14 +44,14 @@ def run(stdin: BinaryIO, stdout: BinaryIO, policy_name: str, text_mode: str, key
     door = Door("local", load(policy_name), pseudonyms)
     if text_mode == "withhold":
         return ndjson.convert(stdin, stdout, sys.stderr, door.deidentify, name="deid")
-    records = _Records(door)
+    records = Records(door)
     return ndjson.convert(
         stdin, stdout, sys.stderr, lambda resource: door.deidentify(resource, records.scrub(resource)), name="deid"
     )
 
 
 @final
-class _Records:
+class Records:
     """The patients that have come by."""
 
     def __init__(self, door: Door) -> None:

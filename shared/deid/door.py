@@ -87,15 +87,15 @@ class Door:
             resource=None if deleted or resource is None else self._named(reference, resource.reveal(), prose),
         )
 
-    def texts(self, reference: Validated, resource: Phi[Resource]) -> Phi[tuple[str, ...]]:
-        """The free texts of a resource that may leave scrubbed, each once. Raises Problem as `row` does."""
+    def texts(self, reference: Validated, resource: Phi[Resource]) -> Phi[tuple[str, ...]] | None:
+        """The free texts of a resource that may leave scrubbed, each once; None if it has none. Raises as `row`."""
         found: dict[str, None] = {}
 
         def collect(text: str) -> None:
             found[text] = None
 
         self.deidentify(self._checked(reference, resource.reveal()), collect)
-        return Phi(tuple(found))
+        return Phi(tuple(found)) if found else None
 
     def patient(self, resource: Phi[Resource]) -> Phi[str] | None:
         """The id of the Patient that a resource is about: whose record its free text is matched against."""

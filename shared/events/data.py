@@ -104,7 +104,7 @@ class Accessed(Data):
     type: ResourceType
     id: FhirId
     version: FhirId | None
-    action: Literal["vread", "history"]
+    action: Literal["read", "vread", "history"]
     handler: str
     purpose: Literal["validation", "de-identification"]
     at: AwareDatetime = Field(strict=False)  # when the first of perhaps several attempts read it

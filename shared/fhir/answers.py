@@ -31,6 +31,16 @@ def version_in(body: bytes, reference: Reference) -> Phi[Resource]:
     return Phi(resource)
 
 
+def current_in(body: bytes, project: str, type: str, id: str) -> Phi[Resource]:
+    """The resource, if it is the one that was asked for. Raises Problem as `version_in`."""
+    resource = _object(body)
+    _same_project(_member(resource, "meta"), project)
+    for element, wanted in (("resourceType", type), ("id", id)):
+        if resource.get(element) != wanted:
+            raise Problem(Code.RESOURCE_MISMATCH, element)
+    return Phi(resource)
+
+
 class Undecided(Exception):
     """The newest entry of the history is not the deletion: it was undone, or has the same instant as a write."""
 

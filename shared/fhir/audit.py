@@ -13,7 +13,7 @@ _TRACING = "https://medplum.com/fhir/StructureDefinition/tracing"
 _DICOM = "http://dicom.nema.org/resources/ontology/DCM"
 _REST = "http://hl7.org/fhir/restful-interaction"
 _PURPOSE = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
-_SUBTYPE = {"vread": "vread", "history": "history-instance"}
+_SUBTYPE = {"read": "read", "vread": "vread", "history": "history-instance"}
 _REASON = {"validation": "HOPERAT", "de-identification": "HOPERAT"}  # healthcare operations
 
 

@@ -22,7 +22,7 @@ import orjson
 from shared.errors import Code, Problem
 from shared.events.data import DeletionClaimed, Reference
 from shared.fhir.account import CONDITIONAL_CREATE, HISTORY, READ, Account, Answer
-from shared.fhir.answers import Undecided, deletion_in, version_in
+from shared.fhir.answers import Undecided, current_in, deletion_in, version_in
 from shared.fhir.event_tag import EVENT_SYSTEM, tagged
 from shared.fhir.port import Deletion, Resource
 from shared.phi import Phi
@@ -66,6 +66,16 @@ class MedplumClient:
         if answer.status in _GONE:
             raise Problem(Code.VERSION_GONE, "version")
         return version_in(_found(answer), reference)
+
+    async def current(self, project: str, type: str, id: str) -> Phi[Resource] | None:
+        """See port.Reader."""
+        if not id.strip("."):
+            return None  # fits FHIR's pattern of an id, and would lead elsewhere
+        async with self._deadline():
+            answer = await self._reader(project).request(
+                "GET", f"{type}/{id}", points=READ, limit=self._limit, headers=_EXTENDED
+            )
+        return None if answer.status in _GONE else current_in(_found(answer), project, type, id)
 
     async def deletion(self, claim: DeletionClaimed) -> Deletion:
         """See port.Reader."""

@@ -12,7 +12,7 @@ import orjson
 
 from shared.errors import Code, Problem
 from shared.events.data import DeletionClaimed, Reference
-from shared.fhir.answers import version_in
+from shared.fhir.answers import current_in, version_in
 from shared.fhir.event_tag import tagged
 from shared.fhir.port import Deletion, Resource
 from shared.phi import Phi
@@ -81,6 +81,17 @@ class MemoryFhir:
         if len(body) > self._limit:
             raise Problem(Code.RESOURCE_TOO_LARGE, "body")
         return version_in(body, reference)
+
+    async def current(self, project: str, type: str, id: str) -> Phi[Resource] | None:
+        """See port.Reader."""
+        self._enter(project)
+        kept = self._kept.get((project, type, id))
+        if kept is None or kept.deleted:
+            return None
+        body = kept.versions[kept.last.version]
+        if len(body) > self._limit:
+            raise Problem(Code.RESOURCE_TOO_LARGE, "body")
+        return current_in(body, project, type, id)
 
     async def deletion(self, claim: DeletionClaimed) -> Deletion:
         """See port.Reader."""

@@ -28,6 +28,10 @@ class Reader(Protocol):
         """
         ...
 
+    async def current(self, project: str, type: str, id: str) -> Phi[Resource] | None:
+        """A resource as it is now; None when it is not there (404, 410). Raises Problem as `version`."""
+        ...
+
     async def deletion(self, claim: DeletionClaimed) -> Deletion:
         """Confirm a deletion: the resource answers 410 (or 404: expunged) and `_history` names its last version.
 

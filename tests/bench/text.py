@@ -30,7 +30,9 @@ def run(*, as_json: bool) -> int:
         print(json.dumps(figures))
         return 0
     for name, one in figures.items():
-        told = f"{one['notes']:.0f} notes of {one['mean_characters']:.0f} characters, {one['identifiers']:.0f} identifiers"
+        told = (
+            f"{one['notes']:.0f} notes of {one['mean_characters']:.0f} characters, {one['identifiers']:.0f} identifiers"
+        )
         print(f"{name}: {told}")
         print(f"  recall: the record's {one['recall_record']:.3f}, others' {one['recall_others']:.3f}")
         print(f"  precision, by characters: {one['precision']:.3f}")

@@ -37,6 +37,22 @@ async def test_an_older_version_is_still_what_it_was(world: World) -> None:
     assert (await world.reader.version(second)).reveal()["gender"] == "male"
 
 
+async def test_the_current_version_is_read_without_naming_it(world: World) -> None:
+    first = world.write(PATIENT)
+    world.write({**PATIENT, "id": first.id, "gender": "male"})
+    current = await world.reader.current(PROJECT, "Patient", first.id)
+    assert current is not None
+    assert current.reveal()["gender"] == "male"
+
+
+async def test_what_is_deleted_expunged_or_was_never_there_has_no_current_version(world: World) -> None:
+    deleted, expunged = world.write(PATIENT), world.write(PATIENT)
+    world.delete(deleted)
+    world.expunge(expunged)
+    for id in (deleted.id, expunged.id, "00000000-0000-4000-8000-000000000000", ".."):
+        assert await world.reader.current(PROJECT, "Patient", id) is None
+
+
 async def test_a_version_of_a_deleted_resource_can_be_read(world: World) -> None:
     reference = world.write(PATIENT)
     world.delete(reference)

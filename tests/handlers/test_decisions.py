@@ -89,12 +89,14 @@ async def test_a_foreign_project_is_refused_by_every_clinical_handler() -> None:
         await validate(event(Changed(**foreign)), Phi(PATIENT), validator=VALIDATOR, ids=IDS)
     assert raised.value.code is Code.UNKNOWN_PROJECT
     with pytest.raises(Problem) as raised:
-        await deidentify(event(Validated(**foreign, op="write")), Phi(PATIENT), doors=DOORS)
+        await deidentify(event(Validated(**foreign, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None)
     assert raised.value.code is Code.UNKNOWN_PROJECT
 
 
 async def test_a_name_does_not_survive_the_door_and_nothing_joins_back() -> None:
-    [effect] = await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS)
+    [effect] = await deidentify(
+        event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None
+    )
     assert isinstance(effect, Publish)
     assert isinstance(effect.data, Deidentified)
     assert effect.data.resource is not None
@@ -107,13 +109,18 @@ async def test_a_name_does_not_survive_the_door_and_nothing_joins_back() -> None
 
 
 async def test_the_same_version_makes_the_same_row_however_often_it_comes() -> None:
-    rows = [await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS) for _ in range(2)]
+    rows = [
+        await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None)
+        for _ in range(2)
+    ]
     assert rows[0] == rows[1]
 
 
 async def test_a_deletion_becomes_a_tombstone_that_follows_the_last_version() -> None:
-    [write] = await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS)
-    [gone] = await deidentify(event(Validated(**REFERENCE, op="delete")), None, doors=DOORS)
+    [write] = await deidentify(
+        event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None
+    )
+    [gone] = await deidentify(event(Validated(**REFERENCE, op="delete")), None, doors=DOORS, ids=IDS, prose=None)
     assert isinstance(write, Publish)
     assert isinstance(gone, Publish)
     assert isinstance(write.data, Deidentified)
@@ -123,7 +130,7 @@ async def test_a_deletion_becomes_a_tombstone_that_follows_the_last_version() ->
 
 
 async def test_analytics_stores_the_row_before_it_says_so() -> None:
-    [made] = await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS)
+    [made] = await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None)
     assert isinstance(made, Publish)
     assert isinstance(made.data, Deidentified)
     store, said = await analyse(event(made.data), None, tenants={"clinic"})
@@ -134,7 +141,7 @@ async def test_analytics_stores_the_row_before_it_says_so() -> None:
 
 
 async def test_a_row_of_a_tenant_that_is_not_served_here_is_set_aside() -> None:
-    [made] = await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS)
+    [made] = await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None)
     assert isinstance(made, Publish)
     assert isinstance(made.data, Deidentified)
     with pytest.raises(Problem) as raised:

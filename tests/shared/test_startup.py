@@ -36,6 +36,8 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
     "a key file": ({}, {"GOOGLE_APPLICATION_CREDENTIALS": "/canary.json"}, "GOOGLE_APPLICATION_CREDENTIALS"),
     "the local permission": ({"local": True}, {}, "local"),
     "an embedded Pub/Sub": ({"pubsub_endpoint": "canary:1"}, {}, "pubsub_endpoint"),
+    "an embedded DLP": ({"dlp_endpoint": "canary:1"}, {}, "dlp_endpoint"),
+    "text that no DLP has read": ({"text": "local"}, {}, "text is local"),
     "an embedded BigQuery": ({"bigquery_endpoint": "canary:1"}, {}, "bigquery_endpoint"),
     "another token issuer's keys": ({"jwks_url": "https://canary.example/certs"}, {}, "jwks_url"),
     "a look-alike of Google's keys": ({"jwks_url": "https://www.googleapis.com.canary.example/"}, {}, "jwks_url"),

@@ -57,18 +57,22 @@ def _shape(text: str) -> Shape:
     letters = text.replace("'", "").replace("’", "").replace("-", "")
     if len(letters) > 1 and letters.isupper():
         return Shape.SHOUTED
-    if all(part[:1].isupper() and _proper(part) for part in re.split("[-‑‐]", text) if part):
+    parts = [part for part in re.split("[-‑‐]", text) if part]
+    if all(_proper(part) for part in parts) or (parts[0] in _ARTICLES and len(parts) > 1 and _proper(parts[1])):
         return Shape.CAPITAL
     return Shape.CAPITAL if text[0].isupper() and text[1:].replace("-", "").islower() else Shape.ODD
 
 
+_ARTICLES = frozenset(
+    ("al", "el", "ad", "as", "ar", "an", "at", "az", "ul", "bin", "ibn", "abu", "ben", "d", "l", "de", "le", "la")
+)
 _PROPER = re.compile(
     r"(?:(?:Mc|Mac|De|Di|Da|La|Le|Lo|Van|Von|Fitz|St|O['’]|D['’]|L['’]|M['’])?[^\W\d_a-z][^\W\d_A-Z]*)$|[A-Z][a-zà-ÿ]*['’][A-Za-zà-ÿ]+$"
 )
 
 
 def _proper(part: str) -> bool:
-    return _PROPER.match(part) is not None
+    return part[:1].isupper() and _PROPER.match(part) is not None
 
 
 def words(text: str) -> list[Word]:

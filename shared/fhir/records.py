@@ -1,0 +1,56 @@
+"""The Patient whose record free text is matched against: read as it is now, and accounted for like every access to PHI.
+
+    event, id of a Patient ─► [this] ─► Phi[Patient] | None        and Accessed ─► fhir.accessed ─► audit
+
+Nothing is kept: each event that has free text reads the record anew, since PHI may rest in Medplum alone. The access is
+published as soon as the record was read, before anything is done with it.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.events.data import Accessed, Reference
+from shared.events.envelope import Event
+from shared.fhir.port import Reader, Resource
+from shared.identity.event_ids import EventIds
+from shared.phi import Phi
+from shared.subscriber import Access
+from shared.tenancy import ByProject
+
+_PATIENT = "Patient"
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Reads records for one handler. `now` is seconds since the epoch; `account_for` publishes an access."""
+
+    reader: Reader
+    ids: ByProject[EventIds]
+    handler: str
+    now: Callable[[], float]
+    account_for: Callable[[Access, Event[Any]], Awaitable[None]]
+
+    async def of(self, event: Event[Reference], id: Phi[str]) -> Phi[Resource] | None:
+        """The patient's record; None when Medplum has no such Patient (any more). Raises Problem as Reader.current."""
+        project, patient = event.data.project, id.reveal()
+        record = await self.reader.current(project, _PATIENT, patient)
+        if record is not None:
+            await self.account_for(self._access(event, project, patient), event)
+        return record
+
+    def _access(self, event: Event[Reference], project: str, patient: str) -> Access:
+        """The same access however often it is tried: its id depends on handler and event alone."""
+        ids = self.ids[project]
+        data = Accessed(
+            project=project,
+            type=_PATIENT,
+            id=patient,
+            version=None,
+            action="read",
+            handler=self.handler,
+            purpose="de-identification",
+            at=datetime.fromtimestamp(self.now(), UTC),
+        )
+        return Access(ids.accessed(f"{self.handler}:record", event.id), data, ids.ordering(_PATIENT, patient))
