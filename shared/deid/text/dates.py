@@ -6,13 +6,14 @@ weekdays, holidays, clock times.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from shared.deid.text.port import Label, Span
 
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
-    r"|nov(?:ember)?|dec(?:ember)?)"
+    r"|nov(?:ember)?|dec(?:ember)?|janvier|f[ée]vrier|avril|juin|juillet|ao[ûu]t|septembre|octobre|novembre|d[ée]cembre"
+    r"|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre)"
 )
 # In capitals: "may" and "march" are verbs.
 _FULL_MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
@@ -62,6 +63,9 @@ _WITH_A_MONTH = (
 _MONTH_ALONE = re.compile(
     r"(?:\b(?:[Ii]n|[Ll]ast|[Nn]ext|[Tt]his|[Ll]ate|[Ee]arly|[Ff]rom|[Pp]ast|[Tt]ill?|[Uu]ntil|[Ss]ince|[Bb]y|[Dd]uring|of)"
     rf"|[Mm]id)[ -]({_FULL_MONTH})\b"
+)
+_MONTH_ALONE_SMALL = re.compile(
+    r"\b(?:in|last|next|this|since|until|till) (january|february|april|june|july|august|september|october|november|december)\b"
 )
 _DAY_ALONE = re.compile(
     r"(?<=\bon the )\d{1,2}(?:st|nd|rd|th)\b(?! (?:floor|percentile|rib|week|day|visit|grade|time|toe|finger|digit|ward|unit"
@@ -120,10 +124,11 @@ _AGES = (
         rf"\b(?:died|dead|deceased|passed|passed away|lived)(?: \w+)? (?:at|to)(?: age| the age of)? ({_OLD})\b"
     ),
 )
+_SOMEBODY = re.compile(rf"\b([A-Z][a-zà-ÿ]+) (?:is|was|turned|turns) (9\d|1[01]\d)\b{_NO_AGE}")
 
 
-def dates(text: str, low: str) -> Iterator[Span]:
-    """The dates of a text; `low` is the text in small letters."""
+def dates(text: str, low: str, *, careless: bool) -> Iterator[Span]:
+    """The dates of a text; `low` is the text in small letters, `careless` says that nobody typed capitals."""
     for pattern in _IN_FIGURES:
         yield from (Span(*match.span(), Label.DATE) for match in pattern.finditer(text))
     for match in _SHORT.finditer(low):
@@ -133,6 +138,8 @@ def dates(text: str, low: str) -> Iterator[Span]:
         for pattern in _WITH_A_MONTH:
             yield from (Span(*match.span(), Label.DATE) for match in pattern.finditer(low))
         yield from (Span(*match.span(1), Label.DATE) for match in _MONTH_ALONE.finditer(text))
+        if careless:
+            yield from (Span(*match.span(1), Label.DATE) for match in _MONTH_ALONE_SMALL.finditer(low))
     yield from (Span(*match.span(), Label.DATE) for match in _DAY_ALONE.finditer(low))
 
 
@@ -145,8 +152,11 @@ def _dated(low: str, match: re.Match[str]) -> bool:
     return day not in _PARTS or month > day or _DATED.search(before) is not None
 
 
-def ages(low: str) -> Iterator[Span]:
-    """Ages of 90 and more: one class by the same rule."""
+def ages(text: str, low: str, words: Collection[str]) -> Iterator[Span]:
+    """Ages of 90 and more: one class by the same rule. `words` are those of the language: "pulse is 94" is no age."""
     if _ANY_OLD.search(low) is not None:
+        for match in _SOMEBODY.finditer(text):
+            if match[1].lower() not in words:
+                yield Span(match.start(2), match.end(2), Label.AGE_OVER_89)
         for pattern in _AGES:
             yield from (Span(*match.span(1), Label.AGE_OVER_89) for match in pattern.finditer(low))

@@ -43,13 +43,13 @@ class Local:
             text,
             [
                 *record.spans(text, reading.words, careless=careless),
-                *dates(text, low),
-                *ages(low),
+                *dates(text, low, careless=careless),
+                *ages(text, low, self._lexicon.words),
                 *reached(text, low),
                 *numbered(text, low),
                 *addresses(text, low, careless=careless, towns=self._lexicon.places),
                 *(
-                    Span(reading.words[first].start, reading.words[last - 1].end, Label.LOCATION)
+                    Span(reading.words[first].start, reading.words[last - 1].whole, Label.LOCATION)
                     for first, last in runs
                 ),
                 *Names(reading, known).spans({index for first, last in runs for index in range(first, last)}),

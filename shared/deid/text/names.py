@@ -22,7 +22,7 @@ _JOINED = frozenset({" ", "-", " “", ' "', "” ", '" '})
 _NUMERALS = frozenset(("ii", "iii", "iv", "jr", "sr"))
 _PLACED = frozenset(("in", "from", "near", "outside"))
 _CREDENTIAL_GAPS = frozenset((", ", " ", " (", ","))
-_DOUBTFUL = frozenset(("ms", "pt", "ma", "ot", "st", "do"))  # credentials that are more often something else
+_DOUBTFUL = frozenset(("ms", "pt", "ma", "ot", "st", "do", "pa"))  # credentials that are more often something else
 _AFTER_INITIAL = frozenset(".,;:)/\n")
 _BREAKS = frozenset((" -", " –", " —", " /", " (", " |", " &"))
 _CREDENTIAL = re.compile(r"(?:M\.? ?D|D\.O|R\.N|P\.A|N\.P|Ph\.? ?D|O\.T|P\.T|M\.B|B\.S|M\.S|M\.A|D\.D\.S|O\.D)\b")
@@ -155,7 +155,8 @@ class Names:
             and word.begins is not Start.HARD
             and (before.key in lists["relations"] or last in lists["relations"])
         ):
-            score += 2 if not ordinary or word.gap != ": " else 0
+            if word.shape is Shape.CAPITAL or self._reading.listed(word.key):
+                score += 2 if not ordinary or word.gap != ": " else 0
         elif word.gap == " " and before.key in self._lists["particles-first"] and before.shape is Shape.SMALL:
             score += 1
         if kind is Kind.CLINICAL:
@@ -317,7 +318,7 @@ class Names:
             return False
         if (
             len(word.text) == 1
-            or key in lists["never"]
+            or (key in lists["never"] and key not in lists["numbers"])
             or key in lists["common"]
             or key in lists["credentials"]
             or key in lists["titles"]
@@ -342,9 +343,9 @@ class Names:
         for index, word in enumerate(words):
             if len(word.text) != 1 or not word.text.isupper() or _CREDENTIAL.match(text, word.start):
                 continue
-            follows = (
-                index - 1 in named and word.gap in (" ", ", ", ". ") and (self._ends(index + 1) or index + 1 in named)
-            )
+            if word.start and text[word.start - 1].isalnum():
+                continue  # 20G
+            follows = index - 1 in named and word.gap in (" ", ", ") and (self._ends(index + 1) or index + 1 in named)
             leads = index + 1 in named and words[index + 1].gap in (". ", " ", ".")
             if leads or follows:
                 yield Span(word.start, word.end, Label.NAME)

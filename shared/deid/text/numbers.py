@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from shared.deid.text.port import Label, Span
 
 _FIGURE = r"(?:oh|zero|one|two|three|four|five|six|seven|eight|nine)"
-_SPOKEN = re.compile(rf"\b(?:{_FIGURE}[ ,-]+){{6,}}{_FIGURE}\b")
+_SPOKEN = re.compile(rf"\b(?:{_FIGURE}[ ,-]+){{4,}}{_FIGURE}\b")
 _PHONES = (
     re.compile(
         r"(?<![\w.+-])(?:\+\d{1,3}[ .-]?)?(?:1[ .-])?(?:\(\d{3,5}\) ?|\d{3}[ ./-])\s?\d{3}[ ./-]?\d{4}(?!\d)"
@@ -60,7 +60,8 @@ _NUMBERED = re.compile(
     r"(?:[ \t]*(?:\(\w+\)|no\b\.?|nr\b\.?|num(?:ber)?\b\.?|#|ids?\b|ref\b\.?|is\b|was\b|:|=|ending(?: in)?\b"
     r"|last (?:4|four)(?: digits)?(?: of)?|s/n|sn\b|serial|on file|-))*[ \t:.#]*"
     # the number
-    r"((?=[a-z\d /.-]*\d)[a-z]{0,5}[ -]?(?:[a-z0-9]+(?:[-/.][a-z0-9]+)*)(?:[ ](?=\d{2,}[ -]?\d)\d{2,4}(?: \d{2,4})*)?)(?![\w%])"
+    r"([a-z]{0,5}[ -]?(?=[a-z0-9]*[-/.]?[a-z]*\d)[a-z0-9]+(?:[-/.][a-z0-9]+)*"
+    r"(?: \d{2,6}\b(?! ?(?:mg|ml|mcg|units?|days?|x)))*)(?![\w%])"
 )
 _FORMS = (
     re.compile(r"\b\d{3}-\d{2}-\d{4}\b"),  # social security
@@ -74,6 +75,7 @@ _FORMS = (
     re.compile(r"(?<![\w.-])(?:[A-Z]{2,5}\d{4,}[A-Z]?|[A-Z]\d{6,})(?!\w)"),
     re.compile(r"(?<![\w.$/+-])(?!(?:19|20)\d\d-(?:19|20)\d\d\b)\d{2,}-\d{3,}(?:-\d+)*(?!\w|\.\d|-)"),
     re.compile(r"(?<![\w.,$/+-])\d{7,}(?![\w.,%/]\w|\w)"),
+    re.compile(r"\b[A-Z]{3,4} \d{4} \d{4}\b"),
     re.compile(r"\bN\d{2,4}[A-Z]{1,2}\b"),  # aircraft
     re.compile(r"(?<!\w)#\s?\d{4,}\b"),
     re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b|\b[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}\b"),

@@ -15,6 +15,11 @@ _LONGEST = 8  # words of a run
 _LONGEST_TOWN = 4
 _GAPS = frozenset((" ", "-", " & ", "'s ", "’s ", ". ", "/", " - ", "s' ", " @ "))
 _LEADS = frozenset(("in", "from", "near", "outside"))
+_SHORT = 3  # letters
+_MOVES = frozenset(
+    ("moving", "moved", "move", "flying", "flew", "fly", "drove", "driving", "drive", "traveling", "travelling", "travel",
+     "going", "went", "back", "trip")
+)  # fmt: skip
 _BEFORE_SMALL = frozenset(("in", "at", "from", "to", "calling", "near"))
 
 
@@ -79,6 +84,13 @@ class Places:
             return None
         if before is not None and before.key in lists["titles"] and start.gap in (" ", ". "):
             return None
+        if (
+            start.begins is Start.HARD
+            and last - first > 2
+            and start.key.endswith(("ly", "ed", "ing", "es"))
+            and not self._reading.strange(start)
+        ):
+            return None  # Formerly of Coos Bay: the run begins with the next word
         for end in range(last, first + 1, -1):
             if (
                 words[end - 1].key in lists["facilities"]
@@ -87,7 +99,7 @@ class Places:
             ):
                 return first, end
         if (saint or lady) and not start.shouted:
-            return first, min(last, first + (5 if lady else 2))
+            return first, min(last, first + (5 if lady else 4))
         return (first, last) if before is not None and self._after_at(first, last, before) else None
 
     def _before(self, first: int) -> Word | None:
@@ -162,6 +174,8 @@ class Places:
         ):
             first -= 1
         own = words[first:index]
+        if not self._reading.careless and any(word.shape is not Shape.SMALL for word in own):
+            return None  # where capitals are typed, the run above has seen it
         if all(
             word.key in lists["generic"]
             or word.key in lists["common"]
@@ -200,14 +214,21 @@ class Places:
                 if quiet and (placed or not dull):
                     return first, end
             elif placed and start.key not in lists["never"] and key not in lists["common"]:
-                if start.shape is Shape.SMALL and (
-                    key in lexicon.words
-                    or key in lexicon.rare
-                    or len(key) < 4
-                    or before is None
-                    or before.key not in _LEADS
-                ):
-                    continue
-                if reading.kind(start) is not Kind.CLINICAL:
+                if start.shape is Shape.SMALL:
+                    unknown = key not in lexicon.words and key not in lexicon.rare and len(key) > _SHORT
+                    if unknown and self._moved(first):
+                        return first, end
+                elif reading.kind(start) is not Kind.CLINICAL or (self._moved(first) and not self._thing(end)):
                     return first, end
         return None
+
+    def _moved(self, index: int) -> bool:
+        """Whether a word follows `in`, or `to` after a word of moving."""
+        before = self._words[index - 1]
+        if before.key in _LEADS:
+            return True
+        return before.key == "to" and index > 1 and self._words[index - 2].key in _MOVES
+
+    def _thing(self, index: int) -> bool:
+        """Whether what follows makes an eponym of it: Glasgow score."""
+        return index < len(self._words) and self._words[index].key in self._lists["things"]

@@ -32,7 +32,10 @@ _LAST_FOUR = re.compile(
     re.IGNORECASE,
 )
 _OLD, _NOW = 90, 2030  # ages that are one class; no note is of a later year than this
-_BARE_AGE = re.compile(r"(?:^|[.(,;:]\s|\n)(9\d|1[01]\d)(?=(?: and| who|,|;|\)| -| –| years?| yrs?|\.(?:\s|$)))")
+_BARE_AGE = re.compile(
+    r"(?:^|[.(,;:]\s|\n|\b(?:is|was|now|aged|turned|turns|at) )(9\d|1[01]\d)"
+    r"(?=(?: and| who|,|;|\)| -| –| years?| yrs?|\.(?:\s|$)))"
+)
 _TYPO = 5  # letters: a shorter name is one letter away from too many words
 _NUMBER = 4  # letters and digits: a shorter one is a number like others
 _GAP = 3  # signs between two letters or digits of one number
@@ -182,8 +185,24 @@ class Record:
             and after.key not in self._lexicon.lists["said"]
         ):
             return False
-        if word.begins is Start.HARD and word.shape is Shape.CAPITAL and key in never and not word.possessive:
-            return False
+        if (
+            before is not None
+            and word.gap == " "
+            and key in lexicon.lists["months"]
+            and before.key in lexicon.lists["function"]
+        ):
+            return False  # since August
+        acts = after is not None and (after.key in lexicon.lists["acts"] or after.key.endswith(("ed", "s")))
+        if word.begins is Start.HARD and word.shape is Shape.CAPITAL and not word.possessive:
+            if key in never:
+                return acts
+            if (
+                after is not None
+                and after.gap == " "
+                and after.shape is Shape.SMALL
+                and key not in lexicon.lists["names-first"]
+            ):
+                return acts and after.key not in lexicon.lists["looks"]
         return not (word.shape is Shape.SHOUTED and word.shouted and word.gap == " " and key not in lexicon.given)
 
     # from a resource
@@ -273,7 +292,8 @@ class Record:
     def _address(self, holder: Mapping[str, object]) -> None:
         for address in _each(holder.get("address")):
             for line in _strings(address.get("line")):
-                self._line(line)
+                for part in line.split(","):  # The Old Forge, Mill Lane
+                    self._line(part)
             for key in ("city", "district"):
                 for value in _strings(address.get(key)):
                     self._town(value)
@@ -296,13 +316,13 @@ class Record:
         if not names:
             return
         bare = [part for part in names if plain(part) not in self._lexicon.lists["no-streets"]] or names
-        for some in (names, bare, bare[:1]):
-            signs = "".join(filter(str.isalnum, plain(number + "".join(some))))
-            if number and len(signs) > len(number):
-                self._streets.append((signs, False))
-        name = "".join(filter(str.isalnum, plain("".join(bare))))
-        if len(name) > 3:
-            self._streets.append((name, len(bare) == 1 and plain(bare[0]) in self._lexicon.words))
+        ways = {"".join(some) for some in (names, bare, bare[:1])}
+        ways |= {f"{compass}{''.join(bare)}" for compass in _compass(names[0])}
+        for way in ways if number else ():
+            self._streets.append(("".join(filter(str.isalnum, plain(number + way))), False))
+        name = "".join(filter(str.isalnum, plain("".join(names if len(names) > 1 else bare))))
+        if len(name) > _NUMBER - 1:
+            self._streets.append((name, len(names) == 1 and plain(names[0]) in self._lexicon.words))
 
     def _place(self, organizations: Iterable[Mapping[str, object]]) -> None:
         for one in organizations:
@@ -361,6 +381,23 @@ class Record:
 
 _BESIDE = frozenset({" ", ", ", "-", "\n"})
 _TELL = frozenset(("my", "im", "am", "called", "named", "name", "dear", "hi", "hey", "hello"))
+
+
+def _compass(word: str) -> tuple[str, ...]:
+    """N Main is North Main, and Main."""
+    for short, long in (
+        ("n", "north"),
+        ("s", "south"),
+        ("e", "east"),
+        ("w", "west"),
+        ("se", "southeast"),
+        ("sw", "southwest"),
+        ("ne", "northeast"),
+        ("nw", "northwest"),
+    ):
+        if plain(word) in (short, long):
+            return short, long
+    return ()
 
 
 def shortened(key: str) -> set[str]:

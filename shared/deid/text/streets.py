@@ -26,8 +26,9 @@ _LINES = (
         rf"(?:(?:{_NAME}|\d+(?:st|nd|rd|th)|of|the|de|la|del) ){{1,4}}{ENDS}\b\.?(?: {_COMPASS}\b\.?)?{UNITS}*"
     ),
     re.compile(
-        rf"(?<![\w./-])\d{{1,6}} (?:Avenida|Avenue|Calle|Camino|Via|Rue|Paseo|Rancho|Highway|Hwy|Route|Rte|County Road|CR"
-        rf"|State Route|SR|US)\.? (?:(?:de|la|del|las|los|du|des) )*(?:{_NAME}|\d+)(?: {_NAME})?{UNITS}?"
+        rf"(?<![\w./-])\d{{1,6}},? (?:Avenida|Avenue|Calle|Camino|Via|[Rr]ue|[Bb]oulevard|calle|[Cc]hemin|Paseo|Rancho|Highway"
+        rf"|Hwy|Route|Rte|County Road|CR|State Route|SR|US)\.? (?:(?:de|la|del|las|los|du|des) )*(?:[A-Z][\w’'-]*|\d+)"
+        rf"(?: [A-Z][\w’'-]*)?{UNITS}?"
     ),
     re.compile(rf"\b(?:Flat|Apt|Apartment|Unit|Suite) #?\d+[A-Za-z]?, \d+[A-Za-z]? {_NAME}(?: {_NAME}){{0,3}}"),
 )

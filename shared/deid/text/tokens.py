@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 
 from shared.deid.text.lexicon import plain
 
@@ -49,6 +50,11 @@ class Word:
     heading: bool  # in a line of Title Case
     shouted: bool  # in a line of capitals
     possessive: bool
+
+    @property
+    def whole(self) -> int:
+        """The end with a possessive 's: it is part of a place's name (St. Luke's)."""
+        return self.end + 2 if self.possessive else self.end
 
 
 def _shape(text: str) -> Shape:
@@ -105,6 +111,14 @@ def words(text: str) -> list[Word]:
             )
         )
         before = match.end()
+    for first, second in pairwise(found):
+        # VISIT NOTE. What follows is prose: the line is no heading, its beginning is.
+        if (
+            first.shape is second.shape is Shape.SHOUTED
+            and second.gap == " "
+            and (first.begins is Start.HARD or first.shouted)
+        ):
+            first.shouted = second.shouted = True
     return found
 
 
