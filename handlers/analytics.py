@@ -26,10 +26,12 @@ ON = Subscription(
 
 
 @subscribes(ON)
-async def analyse(event: Event[Deidentified], given: None, *, tenants: Collection[str]) -> Sequence[Effect]:
-    """Store first, then say so: who hears of a row can query it."""
+async def analyse(
+    event: Event[Deidentified], given: None, *, releases: Collection[tuple[str, str]]
+) -> Sequence[Effect]:
+    """Store first, then say so: who hears of a row can query it. `releases`: (tenant's name, key id) of each dataset."""
     row = from_event(event.data)
-    if row.project not in tenants:
+    if (row.project, row.key_id) not in releases:
         raise Problem(Code.UNKNOWN_PROJECT, "data.project")
     committed = Committed(
         project=row.project,

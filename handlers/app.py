@@ -162,7 +162,7 @@ async def _handlers(world: World, stack: AsyncExitStack, publisher: Publisher) -
 async def _clinical(world: World, stack: AsyncExitStack, http: egress.Client, publisher: Publisher) -> AuditWriter:
     """Whoever may see PHI: validation, deid and audit. Only here are the FHIR layer and the door even imported."""
     from handlers import audit, deid, validation
-    from shared.deid.door import open_door
+    from shared.deid.door import open_doors
     from shared.fhir.client import MedplumClient
     from shared.fhir.reading import Reading
     from shared.fhir.records import Records
@@ -172,7 +172,7 @@ async def _clinical(world: World, stack: AsyncExitStack, http: egress.Client, pu
     settings = world.settings
     medplum = MedplumClient(http, settings.medplum_url, settings.tenants, settings.resource_limit, settings.deadline)
     ids = ByProject({tenant.project: EventIds(_key(tenant.event_key)) for tenant in settings.tenants})
-    doors = ByProject({tenant.project: open_door(tenant) for tenant in settings.tenants})
+    doors = ByProject({tenant.project: open_doors(tenant) for tenant in settings.tenants})
     for_validation = Reading(medplum, ids, "validation", "validation", time.time)
     for_deid = Reading(medplum, ids, "deid", "de-identification", time.time)
     for_text = Reading(medplum, ids, "text", "de-identification", time.time)
@@ -224,8 +224,10 @@ def _analytics(world: World) -> "BigQueryWarehouse":
     from shared.sinks.bigquery import BigQueryWarehouse
 
     settings = world.settings
-    datasets = {tenant.name: tenant.dataset for tenant in settings.tenants}
-    _serve(world, analytics.analyse.bind(NOTHING, tenants=frozenset(datasets)))
+    datasets = {
+        (tenant.name, release.key_id): release.dataset for tenant in settings.tenants for release in tenant.releases
+    }
+    _serve(world, analytics.analyse.bind(NOTHING, releases=frozenset(datasets)))
     return BigQueryWarehouse(settings.gcp_project, datasets, settings.bigquery_endpoint)
 
 

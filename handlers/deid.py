@@ -4,13 +4,15 @@
     fhir.text-pending ─► [text]      └► fhir.text-pending, when the scrubber is down: the row flows now, its text later
 
 Beyond this door nothing joins back: the event id, the correlation id and the ordering key are new, derived with the
-tenant's pseudonym key, and the trace is another one. A row whose text came later has the next generation, and so wins.
+pseudonym key of the dataset, and the trace is another one. A tenant may have several datasets, each with its own
+policy and key: a version becomes a row in each, and the rows of two can not be joined. A row whose text came later
+has the next generation, and so wins.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.deid.door import Door, Scrubbed
+from shared.deid.door import Door, Scrubbed, texts_of
 from shared.deid.row import SafeRow
 from shared.deid.text.texts import Texts
 from shared.effects import Effect, Publish
@@ -57,36 +59,43 @@ class Prose:
 
 @subscribes(ON)
 async def deidentify(
-    event: Event[Validated], given: Given, *, doors: ByProject[Door], ids: ByProject[EventIds], prose: Prose | None
+    event: Event[Validated],
+    given: Given,
+    *,
+    doors: ByProject[tuple[Door, ...]],
+    ids: ByProject[EventIds],
+    prose: Prose | None,
 ) -> Sequence[Effect]:
-    """One row: the de-identified resource, or a tombstone. Text that can not be scrubbed now is asked for again."""
-    door = doors[event.data.project]
+    """A row for each dataset: the de-identified resource, or a tombstone. Text that can not be scrubbed now comes later."""
+    here = doors[event.data.project]
     try:
-        return [_row(door, event, given, await _prose(door, event, given, prose))]
+        return _rows(here, event, given, await _prose(here, event, given, prose))
     except Problem as problem:
         if problem.code is not Code.DLP_DOWN:
             raise
-    # The pending text comes first: a crash between the two publishes repeats both, and loses neither.
-    return [_pending(event.data, ids[event.data.project]), _row(door, event, given, None)]
+    # The pending text comes first: a crash between the publishes repeats them, and loses none.
+    return [_pending(event.data, ids[event.data.project]), *_rows(here, event, given, None)]
 
 
 @subscribes(TEXT)
 async def retext(
-    event: Event[Validated], given: Given, *, doors: ByProject[Door], prose: Prose | None
+    event: Event[Validated], given: Given, *, doors: ByProject[tuple[Door, ...]], prose: Prose | None
 ) -> Sequence[Effect]:
-    """The row again, now with its text. Waits (Pub/Sub delivers again) while the scrubber is down."""
-    door = doors[event.data.project]
-    return [_row(door, event, given, await _prose(door, event, given, prose))]
+    """The rows again, now with their text. Waits (Pub/Sub delivers again) while the scrubber is down."""
+    here = doors[event.data.project]
+    return _rows(here, event, given, await _prose(here, event, given, prose))
 
 
-async def _prose(door: Door, event: Event[Validated], given: Given, prose: Prose | None) -> Phi[Scrubbed] | None:
+async def _prose(
+    doors: Sequence[Door], event: Event[Validated], given: Given, prose: Prose | None
+) -> Phi[Scrubbed] | None:
     """What may leave of each free text. Raises Problem DLP_DOWN, and those of reading the patient's record."""
     if prose is None or given is None or isinstance(given, Deletion):
         return None
-    texts = door.texts(event.data, given)
+    texts = texts_of(doors, event.data, given)
     if texts is None:
         return None
-    return await prose.texts.scrubbed(texts, await _record(door, event, given, prose.records))
+    return await prose.texts.scrubbed(texts, await _record(doors[0], event, given, prose.records))
 
 
 async def _record(door: Door, event: Event[Validated], given: Phi[Resource], records: Records) -> Phi[Resource] | None:
@@ -96,10 +105,13 @@ async def _record(door: Door, event: Event[Validated], given: Phi[Resource], rec
     return None if patient is None else await records.of(event, patient)
 
 
-def _row(door: Door, event: Event[Validated], given: Given, prose: Phi[Scrubbed] | None) -> Publish:
+def _rows(doors: Sequence[Door], event: Event[Validated], given: Given, prose: Phi[Scrubbed] | None) -> list[Effect]:
     if isinstance(given, Deletion):
         raise Problem(Code.UNKNOWN_TYPE, "ce-type")
-    row: SafeRow = door.row(event.data, given, prose)
+    return [_published(door, event, door.row(event.data, given, prose)) for door in doors]
+
+
+def _published(door: Door, event: Event[Validated], row: SafeRow) -> Publish:
     return Publish(
         "fhir.deidentified",
         door.pseudonyms.event(event.id),

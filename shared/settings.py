@@ -35,6 +35,16 @@ class Client(BaseModel):
 HexKey = Annotated[SecretStr, Field(min_length=64, description="32 random bytes or more, in hex")]
 
 
+class Release(BaseModel):
+    """A dataset: one policy, one pseudonym key. Two that share a key could be joined, and what each withholds be told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    dataset: str = Field(pattern=r"^[a-z][a-z0-9_]{0,60}$", description="the BigQuery dataset")
+    policy: Literal["safe-harbor", "expert"] = "safe-harbor"
+    pseudonym_key: HexKey | None = Field(default=None, description="HMAC key of all beyond the door")
+    key_id: str = Field(pattern=r"^[a-z0-9\-]{1,16}$", description="names the pseudonym key on each row")
+
+
 class Tenant(BaseModel):
     """A Medplum project and all that is its own. What a zone may not have is left out of its deployment."""
 
@@ -53,6 +63,23 @@ class Tenant(BaseModel):
     auditors: tuple[Client, ...] = Field(default=(), description="write AuditEvents; each has a quota of its own")
     pseudonym_key: HexKey | None = Field(default=None, description="HMAC key of all beyond the door")
     key_id: str = Field(default="k1", pattern=r"^[a-z0-9\-]{1,16}$", description="names the pseudonym key on each row")
+    also: tuple[Release, ...] = Field(
+        default=(),
+        description="further datasets, written too: under another policy, or under the next key of a rotation",
+    )
+
+    @property
+    def releases(self) -> tuple[Release, ...]:
+        """Every dataset that this tenant's rows go to."""
+        own = Release(dataset=self.dataset, policy=self.policy, pseudonym_key=self.pseudonym_key, key_id=self.key_id)
+        return (own, *self.also)
+
+    @model_validator(mode="after")
+    def _each_its_own(self) -> Self:
+        keys = [release.pseudonym_key.get_secret_value() for release in self.releases if release.pseudonym_key]
+        if len({release.key_id for release in self.releases}) != len(self.releases) or len(set(keys)) != len(keys):
+            raise ValueError("each release has a pseudonym key and a key_id of its own")
+        return self
 
     @property
     def generation(self) -> int:
@@ -120,7 +147,10 @@ class Settings(BaseSettings):
     def _ordered(self) -> Self:
         if not self.deadline < self.ack_deadline <= self.request_timeout < self.lease:
             raise ValueError("must hold: deadline < ack_deadline <= request_timeout < lease")
-        for own in ("project", "name", "dataset"):
+        datasets = [release.dataset for tenant in self.tenants for release in tenant.releases]
+        if len(set(datasets)) != len(datasets):
+            raise ValueError("each release has a dataset of its own")
+        for own in ("project", "name"):
             if len({getattr(tenant, own) for tenant in self.tenants}) != len(self.tenants):
                 raise ValueError(f"each tenant has a {own} of its own")
         paths = [path for t in self.tenants for path in t.webhooks]

@@ -49,8 +49,12 @@ def _tenant(tenant: Tenant, zone: Zone) -> Iterator[str]:
             yield f"tenant {tenant.name}: {name} is missing"
         if name not in _NEEDS[zone] and value:
             yield f"tenant {tenant.name}: {name} is not for zone {zone}"
+    for release in tenant.also:
+        if ("pseudonym_key" in _NEEDS[zone]) is (release.pseudonym_key is None):
+            wrong = "is missing" if release.pseudonym_key is None else f"is not for zone {zone}"
+            yield f"tenant {tenant.name}: also pseudonym_key {wrong}"
     for path, secrets in tenant.webhooks.items():
         if not secrets or not all(secret.get_secret_value() for secret in secrets):
             yield f"tenant {tenant.name}: webhook {path} has an empty secret"
-    if tenant.event_key and tenant.pseudonym_key and tenant.event_key == tenant.pseudonym_key:
+    if tenant.event_key and tenant.event_key in [release.pseudonym_key for release in tenant.releases]:
         yield f"tenant {tenant.name}: event_key and pseudonym_key are the same"

@@ -28,7 +28,7 @@ from shared.local.judge import Naming, judge
 from shared.local.scan import Scanner
 from shared.sinks.pubsub import PubSubPublisher
 
-PATH = ("fhir.changed--validation", "fhir.validated--deid", "fhir.deidentified--analytics")
+PATH = ("fhir.changed--validation", "fhir.validated--deid", "fhir.text-pending--text", "fhir.deidentified--analytics")
 AUDIT = "fhir.accessed--audit"
 AT_ONCE = 64  # changes on their way at most: the clinic's day is paced by what the service has taken in
 QUIET = 0.6  # seconds without anything on its way, after which the path is at rest

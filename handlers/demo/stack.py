@@ -66,7 +66,8 @@ async def embedded(
         endpoints = await warehouse.start()
         stack.callback(warehouse.close)
         stack.push_async_callback(warehouse.stop)
-        await warehouse.provision(tenant.dataset)
+        for release in tenant.releases:
+            await warehouse.provision(release.dataset)
 
         port = _free_port()
         settings = Settings.model_validate(

@@ -100,7 +100,9 @@ def _dataset(options: argparse.Namespace, sets: Sequence[QuasiSet]) -> _Found:
         raise _Unmeasured("the settings in the environment can not be read") from None
     if settings.bigquery_endpoint and not endpoint:
         raise _Unmeasured("the settings name a local warehouse: --endpoint is to name its REST address")
-    if settings.tenants and options.dataset not in {tenant.dataset for tenant in settings.tenants}:
+    if settings.tenants and options.dataset not in {
+        release.dataset for tenant in settings.tenants for release in tenant.releases
+    }:
         raise _Unmeasured("no tenant has this dataset")
     try:
         found = warehouse.ask(sets, settings.gcp_project, options.dataset, endpoint)

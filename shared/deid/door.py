@@ -10,7 +10,7 @@ Free text leaves only as a scrubber gives it back (shared/deid/text): the door s
 what came back. Left out: whether the resource is valid (the step before).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, final
 
@@ -28,7 +28,7 @@ from shared.fhir.port import Resource
 from shared.phi import Phi
 
 if TYPE_CHECKING:
-    from shared.settings import Tenant  # half a second of pydantic-settings, which `./dev deid` does without
+    from shared.settings import Release, Tenant  # half a second of pydantic-settings, which `./dev deid` does without
 
 OVER_89 = {"url": "urn:starvit:age-over-89", "valueBoolean": True}
 TEXT_WITHHELD = {"url": "urn:starvit:text-withheld", "valueBoolean": True}
@@ -42,7 +42,7 @@ def _today() -> date:
 
 @final
 class Door:
-    """One tenant's door: one policy, one key."""
+    """The door to one dataset of a tenant: one policy, one key."""
 
     def __init__(
         self, tenant_name: str, policy: Policy, pseudonyms: Pseudonyms, today: Callable[[], date] = _today
@@ -57,7 +57,7 @@ class Door:
     def row(self, reference: Validated, resource: Phi[Resource] | None, prose: Phi[Scrubbed] | None = None) -> SafeRow:
         """The row of a version, or the tombstone of a deletion. Raises Problem: NO_POLICY, RESOURCE_MISMATCH.
 
-        `prose` has what may leave of each free text (see `texts`); what is not in it is withheld, and the row says so.
+        `prose` has what may leave of each free text (see `texts_of`); what is not in it is withheld, and the row says so.
         """
         if reference.type not in self._rules:
             raise Problem(Code.NO_POLICY, "resourceType")
@@ -86,16 +86,6 @@ class Door:
             key_id=names.key_id,
             resource=None if deleted or resource is None else self._named(reference, resource.reveal(), prose),
         )
-
-    def texts(self, reference: Validated, resource: Phi[Resource]) -> Phi[tuple[str, ...]] | None:
-        """The free texts of a resource that may leave scrubbed, each once; None if it has none. Raises as `row`."""
-        found: dict[str, None] = {}
-
-        def collect(text: str) -> None:
-            found[text] = None
-
-        self.deidentify(self._checked(reference, resource.reveal()), collect)
-        return Phi(tuple(found)) if found else None
 
     def patient(self, resource: Phi[Resource]) -> Phi[str] | None:
         """The id of the Patient that a resource is about: whose record its free text is matched against."""
@@ -126,17 +116,18 @@ class Door:
             withheld |= text not in known
             return known.get(text)
 
-        safe = self.deidentify(self._checked(reference, resource), scrub)
+        safe = self.deidentify(_named_by(reference, resource), scrub)
         if withheld:
             _mark(safe, TEXT_WITHHELD)
         return safe
 
-    def _checked(self, reference: Validated, resource: Resource) -> Resource:
-        """The resource that the event names, and no other."""
-        for place, expected in (("resourceType", reference.type), ("id", reference.id)):
-            if resource.get(place) != expected:
-                raise Problem(Code.RESOURCE_MISMATCH, place)
-        return resource
+
+def _named_by(reference: Validated, resource: Resource) -> Resource:
+    """The resource, if it is the one that the event names. Raises Problem RESOURCE_MISMATCH."""
+    for place, expected in (("resourceType", reference.type), ("id", reference.id)):
+        if resource.get(place) != expected:
+            raise Problem(Code.RESOURCE_MISMATCH, place)
+    return resource
 
 
 def _mark(safe: dict[str, object], extension: Mapping[str, object]) -> None:
@@ -144,9 +135,29 @@ def _mark(safe: dict[str, object], extension: Mapping[str, object]) -> None:
     safe["extension"] = [*(others if type(others) is list else ()), dict(extension)]
 
 
-def open_door(tenant: "Tenant") -> Door:
-    """The door of a tenant, from its settings. Raises ValueError when it has no good pseudonym key."""
-    if tenant.pseudonym_key is None:
-        raise ValueError("the tenant has no pseudonym key")
-    key = bytes.fromhex(tenant.pseudonym_key.get_secret_value())
-    return Door(tenant.name, load(tenant.policy), Pseudonyms(key, tenant.key_id))
+def texts_of(doors: Sequence[Door], reference: Validated, resource: Phi[Resource]) -> Phi[tuple[str, ...]] | None:
+    """The free texts that may leave scrubbed through any of these doors, each once; None if there is none.
+
+    Raises Problem: NO_POLICY, RESOURCE_MISMATCH.
+    """
+    found: dict[str, None] = {}
+
+    def collect(text: str) -> None:
+        found[text] = None
+
+    named = _named_by(reference, resource.reveal())
+    for door in doors:
+        door.deidentify(named, collect)
+    return Phi(tuple(found)) if found else None
+
+
+def open_doors(tenant: "Tenant") -> tuple[Door, ...]:
+    """The doors of a tenant, one for each dataset. Raises ValueError when one has no good pseudonym key."""
+
+    def door(release: "Release") -> Door:
+        if release.pseudonym_key is None:
+            raise ValueError("the release has no pseudonym key")
+        key = bytes.fromhex(release.pseudonym_key.get_secret_value())
+        return Door(tenant.name, load(release.policy), Pseudonyms(key, release.key_id))
+
+    return tuple(map(door, tenant.releases))

@@ -57,7 +57,9 @@ class InMemory:
 class OverTheWire:
     def __init__(self, embedded: Embedded, endpoint: str) -> None:
         self.embedded, self._endpoint = embedded, endpoint
-        self.warehouse: port.Warehouse = BigQueryWarehouse("starvit", DATASETS, endpoint)
+        self.warehouse: port.Warehouse = BigQueryWarehouse(
+            "starvit", {(name, "k1"): dataset for name, dataset in DATASETS.items()}, endpoint
+        )
 
     def resources(self, project: str) -> Seen:
         return self._view(project, "resources")

@@ -9,7 +9,7 @@ from handlers.analytics import analyse
 from handlers.audit import audit
 from handlers.deid import deidentify
 from handlers.validation import validate
-from shared.deid.door import open_door
+from shared.deid.door import open_doors
 from shared.effects import Publish, Record, Store
 from shared.errors import Code, Problem
 from shared.events.data import Accessed, Changed, Data, Deidentified, DeletionClaimed, Validated
@@ -22,7 +22,7 @@ from shared.tenancy import ByProject
 from tests.tenant import EVENT_KEY, PROJECT, tenant
 
 IDS = ByProject({PROJECT: EventIds(bytes.fromhex(EVENT_KEY))})
-DOORS = ByProject({PROJECT: open_door(tenant())})
+DOORS = ByProject({PROJECT: open_doors(tenant())})
 VALIDATOR = Validator()
 CORRELATION = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 REFERENCE: dict[str, Any] = {
@@ -133,7 +133,7 @@ async def test_analytics_stores_the_row_before_it_says_so() -> None:
     [made] = await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None)
     assert isinstance(made, Publish)
     assert isinstance(made.data, Deidentified)
-    store, said = await analyse(event(made.data), None, tenants={"clinic"})
+    store, said = await analyse(event(made.data), None, releases={("clinic", "k1")})
     assert isinstance(store, Store)
     assert isinstance(said, Publish)
     assert store.row.key == made.data.key
@@ -145,7 +145,7 @@ async def test_a_row_of_a_tenant_that_is_not_served_here_is_set_aside() -> None:
     assert isinstance(made, Publish)
     assert isinstance(made.data, Deidentified)
     with pytest.raises(Problem) as raised:
-        await analyse(event(made.data), None, tenants={"other"})
+        await analyse(event(made.data), None, releases={("other", "k1"), ("clinic", "k2")})
     assert raised.value.code is Code.UNKNOWN_PROJECT
 
 

@@ -96,7 +96,7 @@ async def embedded() -> AsyncIterator[tuple[Warehouse, Endpoints]]:
 
 
 async def write(embedded: tuple[Warehouse, Endpoints], resources: list[Resource]) -> None:
-    sink = BigQueryWarehouse("starvit", {"north": DATASET}, embedded[1].grpc)
+    sink = BigQueryWarehouse("starvit", {("north", "k1"): DATASET}, embedded[1].grpc)
     rows = [replace(ROW, resource_type=one["resourceType"], key=one["id"], resource=one) for one in resources]
     await asyncio.gather(*(sink.write(row) for row in rows))
     patients = [row for row in rows if row.resource_type == "Patient"]

@@ -18,7 +18,7 @@ def test_a_sink_that_has_not_written_has_imported_nothing_of_googles_and_survive
     program = """
 import sys
 from shared.sinks.bigquery import BigQueryWarehouse
-BigQueryWarehouse("starvit", {"north": "north_data"})
+BigQueryWarehouse("starvit", {("north", "k1"): "north_data"})
 print([name for name in sys.modules if name.partition(".")[0] in ("google", "grpc", "duckdb")])
 """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -29,7 +29,7 @@ async def test_without_an_identity_the_warehouse_is_down_and_the_row_is_not_to_b
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "missing.json"))
-    warehouse = BigQueryWarehouse("starvit", {"north": "north_data"})
+    warehouse = BigQueryWarehouse("starvit", {("north", "k1"): "north_data"})
     with pytest.raises(Problem) as down:
         await warehouse.write(ROW)
     await warehouse.close()

@@ -36,7 +36,7 @@ async def embedded() -> AsyncIterator[tuple[Warehouse, Endpoints]]:
 
 @pytest.fixture
 async def sink(embedded: tuple[Warehouse, Endpoints]) -> AsyncIterator[BigQueryWarehouse]:
-    made = BigQueryWarehouse("starvit", {"north": DATASET}, embedded[1].grpc, clock=COMMITTED.timestamp)
+    made = BigQueryWarehouse("starvit", {("north", "k1"): DATASET}, embedded[1].grpc, clock=COMMITTED.timestamp)
     yield made
     await made.close()
 
@@ -120,7 +120,7 @@ async def test_googles_client_provisions_what_the_schemas_say(ask: Ask, embedded
     assert table.clustering_fields == ["resource_type", "key"]
     assert table.table_constraints.primary_key.columns == ["resource_type", "key"]
     assert [field.description for field in table.schema]
-    south = BigQueryWarehouse("starvit", {"north": "south_data"}, embedded[1].grpc)
+    south = BigQueryWarehouse("starvit", {("north", "k1"): "south_data"}, embedded[1].grpc)
     await south.write(ROW)
     await south.close()
     assert embedded[0].rows("SELECT COUNT(*) FROM south_data.resources") == [(1,)]
@@ -139,7 +139,7 @@ async def test_a_row_that_the_table_does_not_take_is_refused_alone(
             client.create_table(bigquery.Table.from_api_repr(resource))
 
     await ask(provision)
-    strict = BigQueryWarehouse("starvit", {"north": "strict_data"}, embedded[1].grpc)
+    strict = BigQueryWarehouse("starvit", {("north", "k1"): "strict_data"}, embedded[1].grpc)
     tombstone = replace(ROW, deleted=True, resource=None)
     rows = [replace(ROW, key="1"), tombstone, replace(ROW, key="2")]
     ends = await asyncio.gather(*(strict.write(row) for row in rows), return_exceptions=True)
@@ -152,7 +152,7 @@ async def test_a_row_that_the_table_does_not_take_is_refused_alone(
 async def test_a_table_that_is_not_there_is_an_outage_and_not_the_rows_fault(
     embedded: tuple[Warehouse, Endpoints],
 ) -> None:
-    lost = BigQueryWarehouse("starvit", {"north": "nowhere"}, embedded[1].grpc)
+    lost = BigQueryWarehouse("starvit", {("north", "k1"): "nowhere"}, embedded[1].grpc)
     with pytest.raises(Problem) as missing:
         await lost.write(ROW)
     await lost.close()
@@ -194,7 +194,7 @@ async def test_a_file_keeps_tables_and_rows_over_a_restart(tmp_path: Path) -> No
     for sequence in ("2/0/0/1", "1/0/0/1"):
         warehouse = Warehouse(str(tmp_path / "warehouse.duckdb"))
         await warehouse.provision(DATASET)
-        sink = BigQueryWarehouse("starvit", {"north": DATASET}, (await warehouse.start()).grpc)
+        sink = BigQueryWarehouse("starvit", {("north", "k1"): DATASET}, (await warehouse.start()).grpc)
         await sink.write(replace(ROW, sequence=sequence))
         await sink.close()
         await warehouse.stop()

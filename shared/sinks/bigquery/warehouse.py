@@ -21,12 +21,12 @@ from shared.sinks.channels import connected
 
 
 class BigQueryWarehouse:
-    """`datasets`: tenant's name → dataset. `idle` and `timeout` (of one attempt of an append) are in seconds."""
+    """`datasets`: (tenant's name, key id) → dataset. `idle` and `timeout` (of one attempt of an append) are in seconds."""
 
     def __init__(
         self,
         project: str,
-        datasets: Mapping[str, str],
+        datasets: Mapping[tuple[str, str], str],
         endpoint: str = "",
         *,
         idle: float = 240,
@@ -40,7 +40,7 @@ class BigQueryWarehouse:
 
     async def write(self, row: SafeRow) -> None:
         """Keeps shared.sinks.port.Warehouse. Also raises Problem(UNKNOWN_PROJECT) for a tenant without a dataset."""
-        dataset = self._datasets.get(row.project)
+        dataset = self._datasets.get((row.project, row.key_id))
         if dataset is None:
             raise Problem(Code.UNKNOWN_PROJECT, "project")
         encoded = encode(row, int(self._clock() * 1_000_000))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from shared.deid.door import open_door
+from shared.deid.door import open_doors
 from shared.deid.sequence import DELETE, WRITE, sequence
 from shared.errors import Code, Problem
 from shared.events.data import Deidentified, Sequence, Validated
@@ -90,10 +90,10 @@ def test_a_tenant_opens_its_own_door() -> None:
             "key_id": "k7",
         }
     )
-    row = open_door(tenant).row(_reference(), Phi(PATIENT))
+    row = open_doors(tenant)[0].row(_reference(), Phi(PATIENT))
     assert (row.policy, row.key_id) == ("expert", "k7")
     with pytest.raises(ValueError, match="no pseudonym key"):
-        open_door(tenant.model_copy(update={"pseudonym_key": None}))
+        open_doors(tenant.model_copy(update={"pseudonym_key": None}))
 
 
 INSTANTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
