@@ -65,8 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     dlq = commands.add_parser("dlq", help="dead letters and quarantine: list, show, replay")
     _dlq_parser(dlq)
 
-    bench = commands.add_parser("bench", help="figures, each measured in this run: start, deid, text")
-    bench.add_argument("name", nargs="?", choices=("start", "deid", "text"), default="start")
+    bench = commands.add_parser("bench", help="figures, each measured in this run: start, deid, text, dlp")
+    bench.add_argument("name", nargs="?", choices=("start", "deid", "text", "dlp"), default="start")
     bench.add_argument("--json", action="store_true", help="as JSON instead of a table")
     bench.set_defaults(run=_bench)
 

@@ -15,7 +15,8 @@ from collections.abc import Awaitable, Callable, Sequence
 class Batcher[In, Out]:
     """`send` answers each item in order, with a result or an exception for it alone; if it raises, all its items do.
 
-    `size` is an item's weight in bytes; an item larger than `max_bytes` travels alone. `max_wait` is in seconds.
+    `size` is an item's weight in bytes; an item larger than `max_bytes` travels alone. `max_wait` is in seconds, and
+    so is `linger`: how long a batch waits for company although no call is under way, where calls are dear.
     """
 
     def __init__(
@@ -25,11 +26,12 @@ class Batcher[In, Out]:
         max_items: int = 500,
         max_bytes: int = 8_000_000,
         max_wait: float = 0.005,
+        linger: float = 0.0,
         in_flight: int = 4,
         size: Callable[[In], int] = lambda _: 1,
     ) -> None:
         self._send, self._size = send, size
-        self._max_items, self._max_bytes, self._max_wait = max_items, max_bytes, max_wait
+        self._max_items, self._max_bytes, self._max_wait, self._linger = max_items, max_bytes, max_wait, linger
         self._slots, self._in_flight = in_flight, 0
         self._waiting: list[tuple[In, asyncio.Future[Out]]] = []
         self._bytes = 0
@@ -48,8 +50,9 @@ class Batcher[In, Out]:
         if len(self._waiting) >= self._max_items or self._bytes >= self._max_bytes:
             self._close()
         elif self._timer is None:
-            # With nothing under way the batch goes in the next turn of the loop: it takes along what is ready now.
-            self._timer = loop.call_later(self._max_wait if self._in_flight else 0, self._close)
+            # With nothing under way the batch goes after `linger`; if that is 0, in the next turn of the loop: it takes
+            # along what is ready now.
+            self._timer = loop.call_later(self._max_wait if self._in_flight else self._linger, self._close)
         return await answer
 
     async def drain(self) -> None:

@@ -137,7 +137,7 @@ class Settings(BaseSettings):
     webhook_limit: int = Field(default=10_000_000, gt=0, description="bytes of a webhook's body")
     push_limit: int = Field(default=14_000_000, gt=0, description="bytes of a push: 10 MB of data as base64 in JSON")
     resource_limit: int = Field(default=2_000_000, gt=0, description="bytes of a resource read from Medplum")
-    concurrency: int = Field(default=80, gt=0, description="messages in work at once; more are sent back (429)")
+    concurrency: int = Field(default=100, gt=0, description="messages in work at once; more are sent back (429)")
     unsigned_per_minute: int = Field(default=120, gt=0, description="webhooks without a valid signature, per address")
     claims_per_minute: int = Field(
         default=600, gt=0, description="delete claims per subscription; the rest is reconcile's"

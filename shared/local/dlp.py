@@ -37,11 +37,13 @@ _DETECTORS = {
 
 @final
 class LocalDlp:
-    """`requests` are those that were answered or refused, as they came, for tests to read."""
+    """`latency`: seconds for an answer. `requests` are those that were answered or refused, as they came, for tests to read."""
 
-    def __init__(self, *, requests_per_minute: int = 600, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, requests_per_minute: int = 600, latency: float = 0.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.requests: list[Any] = []
-        self._quota, self._clock = requests_per_minute, clock
+        self._quota, self._latency, self._clock = requests_per_minute, latency, clock
         self._times: deque[float] = deque()
         self._failures: deque[Failure] = deque()
         self._server: aio.Server | None = None
@@ -74,6 +76,7 @@ class LocalDlp:
     async def _answer(self, request: DeidentifyContentRequest, context: "aio.ServicerContext[Any, Any]") -> Any:
         self.requests.append(request)
         failure = self._failures.popleft() if self._failures else None
+        await asyncio.sleep(self._latency)
         if failure == "slow":
             await asyncio.sleep(30)
         if failure == "down":

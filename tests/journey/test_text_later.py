@@ -31,17 +31,14 @@ async def test_an_outage_of_dlp_delays_the_text_and_nothing_else(tmp_path: Path)
             )
             await at_rest(stack)
 
-            dlp.fail("down", times=3)
+            dlp.fail("down", times=2)
             about = {"reference": f"Patient/{patient['id']}"}
             condition = {"resourceType": "Condition", "subject": about, "note": [{"text": NOTE}]}
             stack.medplum.create(PROJECT, condition)
-            await at_rest(stack)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while "[NAME] slept well" not in _condition(stack):
                     await asyncio.sleep(0.2)
-
             assert "text-withheld" not in _condition(stack)
-            assert "[NAME]" in _condition(stack)
             log = stack.warehouse.rows(
                 f"SELECT TO_JSON_STRING(resource), generation FROM `{stack.settings.gcp_project}.clinic.change_log`"
                 " WHERE resource_type = 'Condition' ORDER BY generation"

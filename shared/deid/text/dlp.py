@@ -43,7 +43,7 @@ _WHOLE = 1_000_000  # the weight of a full request: of bytes, cells or possible 
 _MINUTE = 60.0
 _PATIENCE = 5.0  # seconds that a batch may wait for the quota before its texts are withheld
 _OPEN = 5.0  # seconds for which a failure answers for DLP, before it is asked again
-_IN_FLIGHT = 4
+_IN_FLIGHT = 1  # more would be smaller requests, and the quota counts requests
 _LOOK_BACK = 2_000  # characters in which a good end is sought
 _COLUMN = "text"
 
@@ -92,7 +92,13 @@ class Dlp:
         self._down_until = 0.0
         self._client: DlpServiceAsyncClient | None = None
         self._batcher: Batcher[str, str] = Batcher(
-            self._send, max_items=MOST_CELLS, max_bytes=_WHOLE, max_wait=max_wait, in_flight=_IN_FLIGHT, size=_weight
+            self._send,
+            max_items=MOST_CELLS,
+            max_bytes=_WHOLE,
+            max_wait=max_wait,
+            linger=max_wait,
+            in_flight=_IN_FLIGHT,
+            size=_weight,
         )
 
     async def scrub(self, texts: Sequence[str]) -> Sequence[str]:
