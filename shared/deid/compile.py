@@ -77,10 +77,14 @@ class Compiler:
             return self._objects[path, depth]
         tree = {**self._inherited(path), **self._tree(path)}
         leave = parts(self._entries(path, tree, depth))
-        for special in self._policy.special:
+        others: dict[str, dict[tuple[str, str], tuple[int, Leave]]] = {}
+        for number, special in enumerate(self._policy.special):
             if path in special.types:
                 other = parts(self._entries(path, {**tree, **special.use}, depth))
-                leave = unless(leave, other, special.element, special.system, special.codes)
+                codes = {(special.system, code): (number, other) for code in special.codes}
+                others.setdefault(special.element, {}).update(codes)
+        for element, known in others.items():
+            leave = unless(leave, element, known)
         if path == "Address":
             leave = geography.american(leave)
         self._objects[path, depth] = leave

@@ -23,6 +23,7 @@ _LITERAL = re.compile(
     r"(?:^|/)Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?$|^urn:uuid:([0-9a-f-]{36})$"
 )
 _LONGEST = 512
+_PREFIX = "Patient/"
 
 
 @final
@@ -36,8 +37,8 @@ class Patients:
             name: tuple(place for place in map(_split, policy.patient) if place[0] in given.elements)
             for name, given in r4.types().items()
         }
-        target = references.target(pseudonyms)
-        self._refer = references.reference(pseudonyms, target, (_PATIENT,))
+        self._renamed = references.target(pseudonyms)
+        self._refer = references.reference(pseudonyms, self._renamed, (_PATIENT,))
 
     def days(self, resource_type: str, resource: Resource) -> int:
         """How far to move the dates of a resource."""
@@ -64,6 +65,10 @@ class Patients:
         """The pseudonym of the patient, or of the resource itself; empty for one that has not even an id."""
         if resource_type != _PATIENT:
             for place in self._places[resource_type]:
+                if len(place) == 1 and type(value := resource.get(place[0])) is not list:
+                    if type(value) is dict and (found := self._named(value)) is not None:  # `subject`: nearly always
+                        return found
+                    continue
                 for value in _at(resource, place):
                     if (found := self._named(value)) is not None:
                         return found
@@ -71,6 +76,10 @@ class Patients:
 
     def _named(self, value: object) -> str | None:
         """The pseudonym of the Patient that a Reference names; a urn in a patient's place is taken for one."""
+        text = value.get("reference") if type(value) is dict else None
+        if type(text) is str and len(text) <= _LONGEST and not text.startswith("urn:"):
+            name = self._renamed(text)
+            return name.removeprefix(_PREFIX) if name is not None and name.startswith(_PREFIX) else None
         safe = self._refer(value, _NOTHING)
         if type(safe) is not dict:
             return None

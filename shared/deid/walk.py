@@ -61,24 +61,26 @@ def parts(table: Table) -> Leave:
     return leave
 
 
-def unless(usual: Leave, other: Leave, element: str, system: str, codes: frozenset[str]) -> Leave:
-    """An object: as `other` says when its `element` has one of these codes, else as usual."""
+def unless(usual: Leave, element: str, others: Mapping[tuple[str, str], tuple[int, Leave]]) -> Leave:
+    """An object: when its `element` has one of these codes, (system, code), as that one's function says; else as usual.
+
+    Where several codes have one, that of the highest number counts.
+    """
+    known = others.get
 
     def leave(value: object, given: Given) -> object:
-        return (other if _coded(value, element, system, codes) else usual)(value, given)
+        if type(value) is not dict or type(concept := value.get(element)) is not dict:
+            return usual(value, given)
+        chosen, highest = usual, -1
+        if type(codings := concept.get("coding")) is list:
+            for coding in codings:
+                if (
+                    type(coding) is dict
+                    and type(code := coding.get("code")) is type(system := coding.get("system")) is str
+                ):
+                    number, other = known((system, code), (-1, usual))
+                    if number > highest:
+                        chosen, highest = other, number
+        return chosen(value, given)
 
     return leave
-
-
-def _coded(value: object, element: str, system: str, codes: frozenset[str]) -> bool:
-    concept = value.get(element) if type(value) is dict else None
-    codings = concept.get("coding") if type(concept) is dict else None
-    if type(codings) is not list:
-        return False
-    return any(
-        type(coding) is dict
-        and coding.get("system") == system
-        and type(code := coding.get("code")) is str
-        and code in codes
-        for coding in codings
-    )
