@@ -81,9 +81,10 @@ _DATED = re.compile(
     r"|thurs?|fri|sat|sun)\.?(?:day)?,? ?|[(\n]|^|- )$"
 )
 _GRADED = re.compile(
-    r"\b(?:pain|strength|power|motor|reflex(?:es)?|score|scale|grade|bp|gcs|phq|apgars?|back|murmur|scored?|rated?|intensity"
-    r"|severity|mrc|visual|va|dtrs?|pulses?|recall|oriented)\W{0,3}(?:\w+\W{1,2})?$"
+    r"\b(?:(?:pain|strength|power|motor|reflex(?:es)?|score|scale|grade|gcs|phq|apgars?|murmur|scored?|rated?|intensity"
+    r"|severity|mrc|visual|va|dtrs?|recall|oriented)\W{0,3}(?:\w+\W{1,2})?|(?:bp|pulses?|back)\W{0,3})$"
 )
+_TIMED = re.compile(r" (?:at |@ ?)?(?:[01]?\d|2[0-3]):?[0-5]\d\b")
 _GRADE = re.compile(
     r" ?(?:(?:\w+ )?pain|strength|power|of\b|bottles|cups?|tabs?|tablets?|inch|mile|pack|ppd|murmur|systolic|dose|cm\b|mm\b|\""
     r"|teaspoon|tsp|in (?:all|the|both)|bilat|throughout|recall|on (?:the )?(?:pain|vas|nrs)|words|objects|items|positive"
@@ -116,7 +117,8 @@ _AGES = (
         r"(?= (?:birthday|year|bday))"
     ),
     re.compile(
-        rf"\b{_PEOPLE}(?:['’]s)?,? (?:is |was |are |now |just |at |still |lived to (?:be )?|died at |passed(?: away)? at |\()*"
+        rf"\b{_PEOPLE}(?:['’]s)?,? (?:is |was |are |will be |would be |turns |now |"
+        rf"just |at |still |lived to (?:be )?|died at |passed(?: away)? at |\()*"
         rf"({_OLD})\b{_NO_AGE}"
     ),
     re.compile(r"\b((?:early|mid|late)?[- ]?nineties|centenarian|nonagenarian)\b"),
@@ -149,7 +151,9 @@ def _dated(low: str, match: re.Match[str]) -> bool:
     before = low[max(0, match.start() - 24) : match.start()]
     if _GRADED.search(before) or _GRADE.match(low, match.end()):
         return False
-    return day not in _PARTS or month > day or _DATED.search(before) is not None
+    if day not in _PARTS or month > day:
+        return True
+    return _DATED.search(before) is not None or _TIMED.match(low, match.end()) is not None
 
 
 def ages(text: str, low: str, words: Collection[str]) -> Iterator[Span]:

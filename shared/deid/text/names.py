@@ -34,6 +34,7 @@ _DOSE = re.compile(
 _SIGNED = (
     re.compile(r"(?:^|\n|[.!?)] )\s*[-–—/~]+ ?([A-Za-z]{2,4}|(?:[A-Z]\.){2,4})\s*/?\s*(?:$|\n)"),
     re.compile(r"[/-]([a-z]{2,3})/?\s*$|/([a-z]{2,3})/"),
+    re.compile(r"(?:^|\n)([A-Z]{2,4})[/:] ?[a-z]{2,3}\s*$"),
     re.compile(
         r"\b(?:initials?|initialed|initialled|signed|scribe|scribed by|dictated by|typed by|transcribed by|author),?:?"
         r" ?((?:[A-Z]\.? ?){2,4}|[A-Z]{2,4})(?![A-Za-z])"
@@ -169,7 +170,7 @@ class Names:
 
     def _company_after(self, index: int, word: Word, kind: Kind, after: Word | None) -> float:
         lists, score, key = self._lists, 0.0, word.key
-        if _DOSE.match(self._reading.text, word.end) and kind is not Kind.ORDINARY:
+        if kind in _ODD and _DOSE.match(self._reading.text, word.end):
             score -= 1.5
         if after is None:
             return score
@@ -185,6 +186,8 @@ class Names:
             score -= 2
         if self._pair(word, after):
             score += 2
+        if after.gap == " (" and after.key in lists["fields"]:
+            score += 1.5
         if kind is Kind.CLINICAL:
             return score
         if after.shape is Shape.SMALL:
@@ -335,7 +338,18 @@ class Names:
             )
         if word.shape is not Shape.CAPITAL or key in lists["never"] or key in lists["titles"] or key in lists["common"]:
             return False
+        if key in ("baby", "boy", "girl") or (word.begins is Start.HARD and self._credentialed(at + 1)):
+            return True  # Baby Boy Kuznetsov; Octave Lebrun, CNM
         return key in self._lexicon.given and self._reading.kind(word) is not Kind.CLINICAL
+
+    def _credentialed(self, at: int) -> bool:
+        after = self._words[at + 1] if at + 1 < len(self._words) else None
+        return (
+            after is not None
+            and after.gap in (", ", ",")
+            and after.shape is Shape.SHOUTED
+            and after.key in self._lists["credentials"]
+        )
 
     def _initials(self, named: Collection[int]) -> Iterator[Span]:
         """Single letters beside names, and the letters with which people sign."""

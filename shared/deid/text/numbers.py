@@ -51,7 +51,7 @@ _NUMBERED = re.compile(
     r"\b(?:(?:m\.?r\.?n|medical record|record|chart|hosp(?:ital)?|acct?|account|claim|badge|serial|s/n|sn|lot|batch|li[cs]en[cs]e"
     r"|lic|dl|plates?|reg(?:istration)?|tail|vin|ref(?:erence)?|auth(?:orization)?|accession|specimen|policy|member|subscriber"
     r"|nhs|chi|ssn?|social security|mbi|hicn?|medicare|medicaid|passport|run|certificate|cert|ids?|npi|dea|ein|tin|folder"
-    r"|invoice|ticket|tracking|confirmation|conf|udi|unit record|docket|case mgr|inmate|student|employee|visa|barcode"
+    r"|invoice|ticket|tracking|confirmation|conf|udi|unit record|docket|case mgr|osha log|inmate|student|employee|visa|barcode"
     r"|microchip|asset|imei|wristband|aircraft|permit|prescription)(?![a-z])"
     # words that do so only with a sign between
     r"|(?:case|group|plan|band|order|log|file|device|implant|patient|pt|study|incident|report|rx|emp|our|your|tag|chip|pump"
@@ -60,7 +60,8 @@ _NUMBERED = re.compile(
     r"(?:[ \t]*(?:\(\w+\)|no\b\.?|nr\b\.?|num(?:ber)?\b\.?|#|ids?\b|ref\b\.?|is\b|was\b|:|=|ending(?: in)?\b"
     r"|last (?:4|four)(?: digits)?(?: of)?|s/n|sn\b|serial|on file|-))*[ \t:.#]*"
     # the number
-    r"([a-z]{0,5}[ -]?(?=[a-z0-9]*[-/.]?[a-z]*\d)[a-z0-9]+(?:[-/.][a-z0-9]+)*"
+    r"((?!(?:on|at|in|of|to|for|and|by|from|with|the|a|is|was) )"
+    r"[a-z]{0,5}[ -]?(?=[a-z0-9]*[-/.]?[a-z]*\d)[a-z0-9]+(?:[-/.][a-z0-9]+)*"
     r"(?: \d{2,6}\b(?! ?(?:mg|ml|mcg|units?|days?|x)))*)(?![\w%])"
 )
 _FORMS = (
@@ -73,7 +74,10 @@ _FORMS = (
     re.compile(r"(?<![\w.-])(?=[A-Z0-9-]*\d{2})[A-Z]{1,6}\d{0,3}[A-Z]{0,2}-\d[A-Z0-9]{3,}(?:-[A-Z0-9]+)*(?![\w.])"),
     re.compile(r"(?<![\w.-])[A-Z]{2,5}-(?:[A-Z0-9]{1,6}-)?\d{3,}(?:-\w+)*(?!\w)"),
     re.compile(r"(?<![\w.-])(?:[A-Z]{2,5}\d{4,}[A-Z]?|[A-Z]\d{6,})(?!\w)"),
-    re.compile(r"(?<![\w.$/+-])(?!(?:19|20)\d\d-(?:19|20)\d\d\b)\d{2,}-\d{3,}(?:-\d+)*(?!\w|\.\d|-)"),
+    re.compile(
+        r"(?<![\w.$/+-])(?!(?:19|20)\d\d-(?:19|20)\d\d\b|(?:[01]\d|2[0-4])[0-5]\d-(?:[01]\d|2[0-4])[0-5]\d\b)"
+        r"\d{2,}-(?:\d{4,}(?:-\d+)*|\d{3,}(?:-\d+)+)(?!\w|\.\d|-)"
+    ),
     re.compile(r"(?<![\w.,$/+-])\d{7,}(?![\w.,%/]\w|\w)"),
     re.compile(r"\b[A-Z]{3,4} \d{4} \d{4}\b"),
     re.compile(r"\bN\d{2,4}[A-Z]{1,2}\b"),  # aircraft

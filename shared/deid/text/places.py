@@ -97,7 +97,11 @@ class Places:
                 and words[end - 1].shape is not Shape.SMALL
                 and (saint or self._own(first, end - 1))
             ):
-                return first, end
+                rest = words[last - 1]
+                follows = (
+                    last - end == 1 and rest.shape is Shape.CAPITAL and rest.key not in lists["never"] | lists["titles"]
+                )
+                return first, last if follows and rest.gap == " " else end  # Four Corners Legal Aid
         if (saint or lady) and not start.shouted:
             return first, min(last, first + (5 if lady else 4))
         return (first, last) if before is not None and self._after_at(first, last, before) else None
@@ -143,8 +147,18 @@ class Places:
             for word in own
         ):
             return False
-        if (words[first].heading or words[first].shouted) and words[first].begins is not Start.INSIDE:
-            return any(reading.strange(word) and (not word.shouted or self._lexicon_proper(word.key)) for word in own)
+        start = words[first]
+        if (start.heading or start.shouted) and start.begins is not Start.INSIDE:
+            if any(reading.strange(word) and (not word.shouted or self._lexicon_proper(word.key)) for word in own):
+                return True
+            # a letterhead: the whole line, and its first word is of no kind of care
+            alone = start.heading and (end + 1 >= len(words) or "\n" in words[end + 1].gap)
+            return (
+                alone
+                and reading.kind(start) is Kind.ORDINARY
+                and start.key not in lists["generic"]
+                and start.key not in lists["common"]
+            )
         return not (
             words[first].begins is Start.HARD
             and len(own) == 1

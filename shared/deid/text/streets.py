@@ -10,7 +10,10 @@ from collections.abc import Collection, Iterator
 from shared.deid.text.lexicon import plain
 from shared.deid.text.port import Label, Span
 
-UNITS = r"(?:,? ?(?i:apt|apartment|unit|suite|ste|#|ph|penthouse|rm|floor|fl|flat|trlr|trailer|space|spc|bldg)\.? ?#?[\w-]{1,6})"
+UNITS = (
+    r"(?:, ?\d{1,3}[A-Z]\b|,? ?(?i:apt|apartment|unit|suite|ste|#|ph|penthouse|rm|floor|fl|flat|trlr|trailer|space|spc|bldg)"
+    r"\.? ?#?[\w-]{1,6})"
+)
 ENDS = (
     r"(?i:street|st|avenue|ave|av|road|rd|lane|ln|drive|dr|boulevard|blvd|court|ct|place|pl|terrace|ter|terr|way|circle|cir|trail"
     r"|trl|parkway|pkwy|highway|hwy|square|sq|loop|row|alley|close|crescent|cres|mews|gardens|gdns|grove|walk|path|pike|turnpike"
@@ -36,9 +39,11 @@ _SMALL_LINE = re.compile(
     r"(?<![\w./-])\d{2,6} (?:(?:[a-z’']+|\d+(?:st|nd|rd|th)) ){1,2}(?:street|st|avenue|ave|road|rd|lane|ln|drive|blvd|boulevard"
     rf"|court|terrace|hwy|highway|parkway|pkwy)\b\.?{UNITS}?"
 )
+_ROAD = re.compile(r"\b(?:Rte|Route|Hwy|Highway|Interstate|County Road|State Route|State Road)\.? \d{1,4}\b")
 _BOX = re.compile(r"\bp\.? ?o\.? box \d+\b|\bbox \d{2,}\b")
 _KIND = r"(?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Boulevard|Blvd|Highway|Hwy|Parkway|Pkwy|Terrace|Place|Court|Square|Way)"
 _NO_NUMBER = re.compile(rf"\b(?:on|at|of|off) ((?:[A-Z][\w’']+ ){{1,3}}{_KIND})\b")
+_AVENUE = re.compile(r"(?<=[a-z,;] )(?:[A-Z][\w’']+ ){1,2}(?:Avenue|Boulevard|Blvd|Parkway|Pkwy|Turnpike)\b")
 _NO_NUMBER_SMALL = re.compile(r"(?<=\bon )(?:[a-z]+ ){1,2}(?:street|avenue|boulevard|blvd|road|lane|parkway|highway)\b")
 _STATES = (
     "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|PA|RI|SC|SD|TN"
@@ -67,6 +72,8 @@ def addresses(text: str, low: str, *, careless: bool, towns: Collection[str]) ->
     for pattern in small:
         yield from (Span(*match.span(), Label.LOCATION) for match in pattern.finditer(low))
     yield from (Span(match.start(1), match.end(1), Label.LOCATION) for match in _NO_NUMBER.finditer(text))
+    for pattern in (_AVENUE, _ROAD):
+        yield from (Span(*match.span(), Label.LOCATION) for match in pattern.finditer(text))
     for match in _TOWN_AND_STATE.finditer(text):
         code = match[3] or match[4]
         if code or match[2] not in _CREDENTIALS or plain(match[1]) in towns:  # Ulrike Baumgartner, MD
