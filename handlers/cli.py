@@ -65,8 +65,10 @@ def _parser() -> argparse.ArgumentParser:
     dlq = commands.add_parser("dlq", help="dead letters and quarantine: list, show, replay")
     _dlq_parser(dlq)
 
-    bench = commands.add_parser("bench", help="figures, each measured in this run: start, deid, text, dlp")
-    bench.add_argument("name", nargs="?", choices=("start", "deid", "text", "dlp"), default="start")
+    bench = commands.add_parser("bench", help="figures, each measured in this run: start, deid, text, dlp, utility")
+    bench.add_argument("name", nargs="?", choices=("start", "deid", "text", "dlp", "utility"), default="start")
+    bench.add_argument("--examples", type=Path, metavar="D", help="deid, utility: HL7's R4 examples, unpacked")
+    bench.add_argument("--peers", action="store_true", help="text: beside other tools, installed into .peers")
     bench.add_argument("--json", action="store_true", help="as JSON instead of a table")
     bench.set_defaults(run=_bench)
 
@@ -177,7 +179,10 @@ def _dlq(options: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> int:
     from importlib import import_module
 
-    return int(import_module(f"tests.bench.{options.name}").run(as_json=options.json))
+    more: dict[str, object] = {"examples": _from_caller(options.examples)} if options.examples else {}
+    if options.peers:
+        more["peers"] = True
+    return int(import_module(f"tests.bench.{options.name}").run(as_json=options.json, **more))
 
 
 def _openapi(_: argparse.Namespace) -> int:

@@ -8,24 +8,32 @@ The notes: tests/golden/notes (in this repository), and those of the project's d
 import json
 import re
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from shared.deid.text.local import Local
-from shared.deid.text.port import Span
+from shared.deid.text.port import Label, Span
 from tests.golden import notes
 
 ROUNDS = 7
+_HERE = Path(__file__).resolve().parent
+_PEERS = _HERE.parents[1] / ".peers"
 _WORD = re.compile(r"\w+")
 
 
-def run(*, as_json: bool) -> int:
-    """Measure and print; 0."""
+def run(*, as_json: bool, peers: bool = False) -> int:
+    """Measure and print; 0. `peers`: beside other tools, in a Python environment of their own (made on first use)."""
     local = Local()
     corpora = {"tests/golden/notes": notes.here()}
     if notes.SHARED.exists():
         corpora["dev.jsonl"] = notes.lines(notes.SHARED)
     figures = {name: _measured(local, read) for name, read in corpora.items()}
+    if peers:
+        for name, read in corpora.items():
+            figures |= {f"{peer} on {name}": one for peer, one in _peers(read).items()}
     if as_json:
         print(json.dumps(figures))
         return 0
@@ -37,7 +45,8 @@ def run(*, as_json: bool) -> int:
         print(f"  recall: the record's {one['recall_record']:.3f}, others' {one['recall_others']:.3f}")
         print(f"  precision, by characters: {one['precision']:.3f}")
         print(f"  characters/s on one core: {one['per_s']:,.0f}")
-        print(f"  beside it: words alone {one['words_per_s']:,.0f}, record alone {one['record_per_s']:,.0f}")
+        if "words_per_s" in one:
+            print(f"  beside it: words alone {one['words_per_s']:,.0f}, record alone {one['record_per_s']:,.0f}")
     return 0
 
 
@@ -62,12 +71,40 @@ def _measured(local: Local, read: Sequence[notes.Note]) -> dict[str, float]:
             for note in read:
                 work(note)
             taken[name].append(time.process_time() - started)
+    return _scored(read, score) | {name: characters / statistics.median(times) for name, times in taken.items()}
+
+
+def _peers(read: Sequence[notes.Note]) -> dict[str, dict[str, float]]:
+    """The same figures of the peers: they get the text alone, since neither takes a record."""
+    python = _PEERS / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", _PEERS], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "-r", _HERE / "peers.txt"], check=True)
+    ran = subprocess.run(
+        [python, _HERE / "peer_spans.py"],
+        input=json.dumps([note.text for note in read]),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    characters = sum(len(note.text) for note in read)
+    figures = {}
+    for peer, answer in json.loads(ran.stdout).items():
+        spans = {
+            note.id: [Span(start, end, Label.NAME) for start, end in given]
+            for note, given in zip(read, answer["spans"], strict=True)
+        }
+        score = notes.judge(read, lambda note, spans=spans: spans[note.id])  # type: ignore[misc]
+        figures[peer] = _scored(read, score) | {"per_s": characters / answer["seconds"]}
+    return figures
+
+
+def _scored(read: Sequence[notes.Note], score: notes.Score) -> dict[str, float]:
     return {
         "notes": len(read),
         "identifiers": sum(score.told.values()),
-        "mean_characters": characters / len(read),
+        "mean_characters": sum(len(note.text) for note in read) / len(read),
         "recall_record": score.recall(in_record=True),
         "recall_others": score.recall(in_record=False),
         "precision": score.precision,
-        **{name: characters / statistics.median(times) for name, times in taken.items()},
     }
