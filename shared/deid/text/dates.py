@@ -49,7 +49,7 @@ _ANY_MONTH = re.compile(rf"{_MONTH}(?![a-z])")
 _WITH_A_MONTH = (
     re.compile(
         rf"\b{_MONTH}\.?[ \t-]?\s?{_DAY}{_NTH}?(?:,?[ \t]*[/-]?\s?{_YEAR}"
-        rf"|[ ,/-]{{1,2}}\d\d(?!\d|[:/.%]|[ -]?(?:mg|ml|days?|weeks?)))?(?![\d:%]|\.\d)\b"
+        rf"|[ ,/-]{{1,2}}\d\d(?!\d|[:/%]|\.\d|[ -]?(?:mg|ml|days?|weeks?)))?(?![\d:%]|\.\d)\b"
     ),
     re.compile(
         rf"(?<![\d.])(?:the )?{_DAY}{_NTH}?(?: of|,)?[ \t/.-]?\s?{_MONTH}\b\.?"
@@ -57,6 +57,7 @@ _WITH_A_MONTH = (
     ),
     re.compile(rf"\b{_MONTH}\.?,? ?(?:of )?[-/ ]?{_YEAR}\b"),
     re.compile(rf"\b{_MONTH}-\d\d\b(?!-)"),
+    re.compile(rf"(?<!\d){_DAY}{_MONTH}(?:1[89]|20)?\d\d(?!\d)"),
     re.compile(rf"\b{_MONTH} (?:the )?{_ORDINAL}(?:,? (?:of )?(?:{_SPOKEN}|{_YEAR}))?\b"),
     re.compile(rf"\b(?:the )?{_ORDINAL} (?:of )?{_MONTH}(?:,? (?:{_SPOKEN}|{_YEAR}))?\b"),
 )
@@ -68,11 +69,15 @@ _MONTH_ALONE_SMALL = re.compile(
     r"\b(?:in|last|next|this|since|until|till) (january|february|april|june|july|august|september|october|november|december)\b"
 )
 _DAY_ALONE = re.compile(
-    r"(?<=\bon the )\d{1,2}(?:st|nd|rd|th)\b(?! (?:floor|percentile|rib|week|day|visit|grade|time|toe|finger|digit|ward|unit"
+    r"(?<=\bon )the \d{1,2}(?:st|nd|rd|th)\b(?! (?:floor|percentile|rib|week|day|visit|grade|time|toe|finger|digit|ward|unit"
     r"|cranial|nerve|metatarsal|metacarpal|intercostal|street|avenue|st\b|ave\b))"
 )
 
 _SHORT = re.compile(r"(?<![\d./+-])(0?[1-9]|1[0-2])/(0?[1-9]|[12]\d|3[01])(?![\d/%]|\.\d|-\d)")
+_DASHED = re.compile(
+    r"(?:(?<=\bsince )|(?<=\buntil )|(?<=\bon )|(?<=\bfrom ))(?:0?[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?![\d-])"
+)
+_LIST = 7  # characters between two dates of one list, at most
 _PARTS = frozenset({2, 3, 4, 5, 6, 8, 10})  # what things are divided or graded into
 _DATED = re.compile(
     r"(?:\b(?:on|until|til|till|since|by|from|thru|through|exp|expires|due|dated?|drawn|done|stop|stopped|start|started"
@@ -99,7 +104,7 @@ _ANY_OLD = re.compile(r"\b(?:9\d|1[01]\d)|ninet|hundred|onagenarian|centenarian"
 _PEOPLE = (
     r"(?:she|he|they|who|pt|patient|mother|father|mom|mum|dad|grandmother|grandfather|grandma|grandpa|gran|nan|aunt|uncle"
     r"|husband|wife|sister|brother|woman|man|lady|gentleman|resident|widow|widower|neighbou?r|nana|granddad|great-aunt|her"
-    r"|him|aged?|spouse|female|male)"
+    r"|him|mother-in-law|father-in-law|aged?|spouse|female|male)"
 )
 _NO_AGE = (
     r"(?! ?(?:%|degrees|mg|kg|cm|mm|/|bpm|°|[.:]\d|percent|min|ml|lbs|pounds|days|weeks|feet|on ra|beats|ra\b|over))"
@@ -133,9 +138,12 @@ def dates(text: str, low: str, *, careless: bool) -> Iterator[Span]:
     """The dates of a text; `low` is the text in small letters, `careless` says that nobody typed capitals."""
     for pattern in _IN_FIGURES:
         yield from (Span(*match.span(), Label.DATE) for match in pattern.finditer(text))
+    last = -_LIST
     for match in _SHORT.finditer(low):
-        if _dated(low, match):
+        if _dated(low, match) or match.start() - last < _LIST:  # 9/9, 9/10 and 9/12
+            last = match.end()
             yield Span(*match.span(), Label.DATE)
+    yield from (Span(*match.span(), Label.DATE) for match in _DASHED.finditer(low))
     if _ANY_MONTH.search(low) is not None:
         for pattern in _WITH_A_MONTH:
             yield from (Span(*match.span(), Label.DATE) for match in pattern.finditer(low))

@@ -23,7 +23,7 @@ _NUMERALS = frozenset(("ii", "iii", "iv", "jr", "sr"))
 _PLACED = frozenset(("in", "from", "near", "outside"))
 _CREDENTIAL_GAPS = frozenset((", ", " ", " (", ","))
 _DOUBTFUL = frozenset(("ms", "pt", "ma", "ot", "st", "do", "pa"))  # credentials that are more often something else
-_AFTER_INITIAL = frozenset(".,;:)/\n")
+_AFTER_INITIAL = frozenset('.,;:)/"\n')
 _BREAKS = frozenset((" -", " –", " —", " /", " (", " |", " &"))
 _CREDENTIAL = re.compile(r"(?:M\.? ?D|D\.O|R\.N|P\.A|N\.P|Ph\.? ?D|O\.T|P\.T|M\.B|B\.S|M\.S|M\.A|D\.D\.S|O\.D)\b")
 _DOSE = re.compile(
@@ -34,7 +34,10 @@ _DOSE = re.compile(
 _SIGNED = (
     re.compile(r"(?:^|\n|[.!?)] )\s*[-–—/~]+ ?([A-Za-z]{2,4}|(?:[A-Z]\.){2,4})\s*/?\s*(?:$|\n)"),
     re.compile(r"[/-]([a-z]{2,3})/?\s*$|/([a-z]{2,3})/"),
-    re.compile(r"(?:^|\n)([A-Z]{2,4})[/:] ?[a-z]{2,3}\s*$"),
+    re.compile(r"(?:^|\n|\s{2,})([A-Z]{2,4})[/:] ?[a-z]{2,3}\s*$"),
+    re.compile(r"(?:^|\n|\s{2,})[A-Z]{2,4}[/:] ?([a-z]{2,3})\s*$"),
+    re.compile(r"[.!?)\d]\s+([A-Z]{2,3}|[a-z]{3})\s*$"),
+    re.compile(r"\b(?:[Cc]o-?sign|[Cc]osigned|[Ii]nitial(?:s|ed)(?: \w+){0,3})[:,]? \"?([A-Z]{2,4}|[a-z]{3})\b"),
     re.compile(
         r"\b(?:initials?|initialed|initialled|signed|scribe|scribed by|dictated by|typed by|transcribed by|author),?:?"
         r" ?((?:[A-Z]\.? ?){2,4}|[A-Z]{2,4})(?![A-Za-z])"
@@ -79,6 +82,8 @@ class Names:
         """How much speaks for a name."""
         reading, lists, words = self._reading, self._lists, self._words
         kind = reading.kind(word)
+        if kind is Kind.NEVER and self._month_after_mister(index, word):
+            return _ENOUGH
         if kind is Kind.NEVER or word.shape is Shape.ODD or len(word.key) < 2:
             return 0
         before = words[index - 1] if index else None
@@ -96,6 +101,12 @@ class Names:
             + self._company_before(word, kind, before)
             + self._company_after(index, word, kind, after)
         )
+
+    def _month_after_mister(self, index: int, word: Word) -> bool:
+        """Dr April Dean."""
+        before = self._words[index - 1] if index else None
+        titled = before is not None and before.key in self._lists["mister"] and word.gap in (" ", ". ")
+        return titled and word.shape is Shape.CAPITAL and word.key in self._lists["months"]
 
     def _letters(self, word: Word, kind: Kind) -> float:
         """What the word alone tells, and whether a capital stands where none must."""
@@ -158,6 +169,8 @@ class Names:
         ):
             if word.shape is Shape.CAPITAL or self._reading.listed(word.key):
                 score += 2 if not ordinary or word.gap != ": " else 0
+        elif word.gap == ": " and before.key in lists["titles"] and self._reading.listed(word.key):
+            score += 1.5  # Coordinator: Marguerite
         elif word.gap == " " and before.key in self._lists["particles-first"] and before.shape is Shape.SMALL:
             score += 1
         if kind is Kind.CLINICAL:

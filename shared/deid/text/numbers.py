@@ -12,6 +12,7 @@ from shared.deid.text.port import Label, Span
 
 _FIGURE = r"(?:oh|zero|one|two|three|four|five|six|seven|eight|nine)"
 _SPOKEN = re.compile(rf"\b(?:{_FIGURE}[ ,-]+){{4,}}{_FIGURE}\b")
+_SPELLED = re.compile(rf"\b(?:(?:[a-z]|{_FIGURE}) ){{3,}}(?:[a-z]|{_FIGURE})\b")
 _PHONES = (
     re.compile(
         r"(?<![\w.+-])(?:\+\d{1,3}[ .-]?)?(?:1[ .-])?(?:\(\d{3,5}\) ?|\d{3}[ ./-])\s?\d{3}[ ./-]?\d{4}(?!\d)"
@@ -51,10 +52,11 @@ _NUMBERED = re.compile(
     r"\b(?:(?:m\.?r\.?n|medical record|record|chart|hosp(?:ital)?|acct?|account|claim|badge|serial|s/n|sn|lot|batch|li[cs]en[cs]e"
     r"|lic|dl|plates?|reg(?:istration)?|tail|vin|ref(?:erence)?|auth(?:orization)?|accession|specimen|policy|member|subscriber"
     r"|nhs|chi|ssn?|social security|mbi|hicn?|medicare|medicaid|passport|run|certificate|cert|ids?|npi|dea|ein|tin|folder"
-    r"|invoice|ticket|tracking|confirmation|conf|udi|unit record|docket|case mgr|osha log|inmate|student|employee|visa|barcode"
+    r"|invoice|ticket|tracking|confirmation|conf|udi|unit record|docket|case mgr"
+    r"|osha log|interpreter|incident|inmate|student|employee|visa|barcode"
     r"|microchip|asset|imei|wristband|aircraft|permit|prescription)(?![a-z])"
     # words that do so only with a sign between
-    r"|(?:case|group|plan|band|order|log|file|device|implant|patient|pt|study|incident|report|rx|emp|our|your|tag|chip|pump"
+    r"|(?:case|group|plan|band|order|log|file|device|implant|patient|pt|study|report|rx|emp|our|your|tag|chip|pump"
     r"|meter|model|mac|key|pin|lab|form|bag|unit|insurance|ins|payer|vehicle|donor|trial|grant)"
     r"(?=[ \t]*(?:#|no\b|nr\b|num|id\b|ref|:|s/n|sn\b))|no\.(?= ?\d)|num(?:ber)?(?![a-z]))"
     r"(?:[ \t]*(?:\(\w+\)|no\b\.?|nr\b\.?|num(?:ber)?\b\.?|#|ids?\b|ref\b\.?|is\b|was\b|:|=|ending(?: in)?\b"
@@ -62,7 +64,8 @@ _NUMBERED = re.compile(
     # the number
     r"((?!(?:on|at|in|of|to|for|and|by|from|with|the|a|is|was) )"
     r"[a-z]{0,5}[ -]?(?=[a-z0-9]*[-/.]?[a-z]*\d)[a-z0-9]+(?:[-/.][a-z0-9]+)*"
-    r"(?: \d{2,6}\b(?! ?(?:mg|ml|mcg|units?|days?|x)))*)(?![\w%])"
+    r"(?: (?!\d+(?:mg|mcg|ml|g|kg|cm|mm|x|st|nd|rd|th|d|h|y|yo|f|m)\b)(?=[a-z]{0,3}\d{2})[a-z0-9]{2,6}\b"
+    r"(?! ?(?:mg|ml|mcg|units?|days?|x|years?|[/:])))*)(?![\w%])"
 )
 _FORMS = (
     re.compile(r"\b\d{3}-\d{2}-\d{4}\b"),  # social security
@@ -76,7 +79,7 @@ _FORMS = (
     re.compile(r"(?<![\w.-])(?:[A-Z]{2,5}\d{4,}[A-Z]?|[A-Z]\d{6,})(?!\w)"),
     re.compile(
         r"(?<![\w.$/+-])(?!(?:19|20)\d\d-(?:19|20)\d\d\b|(?:[01]\d|2[0-4])[0-5]\d-(?:[01]\d|2[0-4])[0-5]\d\b)"
-        r"\d{2,}-(?:\d{4,}(?:-\d+)*|\d{3,}(?:-\d+)+)(?!\w|\.\d|-)"
+        r"\d{2,}-(?:\d{4,}(?:-\w+)*|\d{3,}(?:-\d+)+)(?!\w|\.\d|-)"
     ),
     re.compile(r"(?<![\w.,$/+-])\d{7,}(?![\w.,%/]\w|\w)"),
     re.compile(r"\b[A-Z]{3,4} \d{4} \d{4}\b"),
@@ -106,6 +109,9 @@ def reached(text: str, low: str) -> Iterator[Span]:
         yield from (Span(*match.span(1), Label.PHONE) for match in pattern.finditer(low))
     if " five" in low or " zero" in low or " oh" in low:
         yield from (Span(*match.span(), Label.PHONE) for match in _SPOKEN.finditer(low))
+    for match in _SPELLED.finditer(low):  # d e l g a d o; s j o three nine four
+        letters = match.group().replace(" ", "") if len(match.group()) == 2 * match.group().count(" ") + 1 else ""
+        yield Span(*match.span(), Label.NAME if letters else Label.ID)
     if "@" in low or " at " in low or "at)" in low or "at]" in low:
         for pattern in _EMAILS:
             yield from (Span(*match.span(), Label.EMAIL) for match in pattern.finditer(low))

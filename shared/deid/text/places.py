@@ -45,7 +45,20 @@ class Places:
                 )
             if found:
                 yield found
-            index = max(found[1] if found else 0, index + 1)
+                index = max(found[1], index + 1)
+                if (town := self._after_comma(index)) is not None:
+                    yield town
+            else:
+                index += 1
+
+    def _after_comma(self, index: int) -> Run | None:
+        """The town behind a place: Biscayne University Hospital, Miami."""
+        if index >= len(self._words) or self._words[index].gap != ", " or self._words[index].shape is not Shape.CAPITAL:
+            return None
+        word, lists = self._words[index], self._lists
+        told = word.key in self._lexicon.places or self._reading.kind(word) is Kind.STRANGE
+        dull = word.key in lists["never"] or word.key in lists["common"] or word.key in lists["titles"]
+        return (index, index + 1) if told and not dull and word.key not in self._lexicon.given else None
 
     def _end(self, first: int) -> int:
         """The end of a run of capitals, with the small words that may stand inside."""
@@ -101,7 +114,8 @@ class Places:
                 follows = (
                     last - end == 1 and rest.shape is Shape.CAPITAL and rest.key not in lists["never"] | lists["titles"]
                 )
-                return first, last if follows and rest.gap == " " else end  # Four Corners Legal Aid
+                more = end < last and words[end].key == "of"  # Silver Creek Church of Christ
+                return first, last if more or (follows and rest.gap == " ") else end  # Four Corners Legal Aid
         if (saint or lady) and not start.shouted:
             return first, min(last, first + (5 if lady else 4))
         return (first, last) if before is not None and self._after_at(first, last, before) else None

@@ -22,7 +22,7 @@ from shared.deid.text.tokens import Shape, Start, Word
 from shared.fhir.port import Resource
 
 _PART = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_TAIL = re.compile(rf"(?:\W{{1,2}}{ENDS}\b\.?(?! of\b))?(?: (?:[NS][EW]?|[EW])\b\.?)?{UNITS}?")
+_TAIL = re.compile(rf"(?:\W{{1,2}}{ENDS}\b\.?(?! of\b)){{0,2}}(?: (?:[NS][EW]?|[EW])\b\.?)?{UNITS}?")
 _KIND = re.compile(ENDS)
 _BOX = re.compile(r"(?:p\.?\s?o\.?\s?)?box\W*(\d+)", re.IGNORECASE)
 _INITIALS = re.compile(r"(?<![\w.])[A-Z](?:[.‑-]{1,2}\s?[A-Z]){1,3}(?:\.|(?!\w))")
@@ -80,6 +80,7 @@ class Record:
         self._lexicon = lexicon
         self.names: set[str] = set()
         self._initials: set[str] = set()
+        self._particles: set[str] = set()  # of this person's names: de, la, van, Pa
         self._typos: set[str] = set()
         self._sought: dict[str, Label] = {}  # letters and digits
         self._written: dict[str, Label] = {}  # literally, in this case: a town that is a word too
@@ -109,9 +110,37 @@ class Record:
                 if _OLD <= int(match.group(1)) <= _NOW - self.born:
                     yield Span(*match.span(1), Label.AGE_OVER_89)
         if self.names:
-            for index, word in enumerate(words):
-                if self._named(word, index, words, careless):
-                    yield Span(word.start, word.end, Label.NAME)
+            named = {index for index, word in enumerate(words) if self._named(word, index, words, careless)}
+            named |= self._beside(words, named)
+            yield from (Span(words[index].start, words[index].end, Label.NAME) for index in sorted(named))
+
+    def _beside(self, words: Sequence[Word], named: set[int]) -> set[int]:
+        """Initials and the small words of this person's own names, next to a name: Hal N., de la Cruz, H. K. Dhillon."""
+        more: set[int] = set()
+        for index in sorted(named):
+            at = index + 1
+            while (
+                at < len(words)
+                and at not in named
+                and words[at].gap in _BESIDE
+                and self._belongs(words, at, left=False)
+            ):
+                more.add(at)
+                at += 1
+            at = index - 1
+            while at >= 0 and at not in named and words[at + 1].gap in _BEFORE and self._belongs(words, at, left=True):
+                more.add(at)
+                at -= 1
+        return more
+
+    def _belongs(self, words: Sequence[Word], at: int, *, left: bool) -> bool:
+        word = words[at]
+        if len(word.text) == 1 and word.text.isupper():
+            gap = words[at + 1].gap if at + 1 < len(words) else "."
+            return left or gap[:1] in _ENDS or gap[:2] in ("  ", ". ", ", ")
+        return word.key in self._particles and (
+            left or (at + 1 < len(words) and words[at + 1].key in self.names | self._particles)
+        )
 
     def _numbers_and_places(self, text: str) -> Iterator[Span]:
         flat = Flat(text)
@@ -211,7 +240,7 @@ class Record:
         own = [self._name(name) for name in _each(patient.get("name"))]
         for contact in _each(patient.get("contact")):
             for name in _each(contact.get("name")):
-                self._name(name)
+                own.append(self._name(name))
             self._telecom(contact)
             self._address(contact)
             self._place(_each(contact.get("organization")))
@@ -238,12 +267,27 @@ class Record:
             if len(joined := plain("".join(_PART.findall(text)))) > 3:
                 self.names.add(joined)
         for part in given:
-            self.names |= self._lexicon.nicknames.get(plain(part), frozenset())
+            self._short(plain(part))
         return [*given, *family]
+
+    def _short(self, given: str) -> None:
+        """The usual short forms of a given name, and its own beginnings and ends where they are no words."""
+        lexicon = self._lexicon
+        self.names |= lexicon.nicknames.get(given, frozenset())
+        if (written := _WRITTEN_SHORT.get(given)) is not None:
+            self.names.add(written)
+        for form in (
+            *(given[:n] for n in range(_SHORT, len(given))),
+            *(given[n:] for n in range(1, len(given) - _SHORT)),
+        ):
+            if form not in lexicon.words and form not in lexicon.clinical and form not in lexicon.both:
+                self.names.add(form)
 
     def _add(self, part: str) -> None:
         key = plain(part)
-        if len(key) > 1 and key not in self._lexicon.lists["no-names"]:
+        if key in self._lexicon.lists["no-names"]:
+            self._particles.add(key)
+        elif len(key) > 1:
             self.names.add(key)
             if "'" in key:
                 self.names.add(key.replace("'", ""))
@@ -274,6 +318,7 @@ class Record:
                 digits = "".join(filter(str.isdigit, value))
                 if "@" in value:
                     self._seek(value, Label.EMAIL)
+                    self._seek(value.replace("@", "at").replace(".", "dot"), Label.EMAIL)  # spoken
                     if len(local := value.split("@")[0]) >= _TYPO and plain(local) not in self._lexicon.words:
                         self._seek(local, Label.EMAIL)
                 elif len(digits) >= 7:
@@ -379,6 +424,13 @@ class Record:
             self._sought.setdefault(digits, Label.DATE)
 
 
+_SHORT = 3  # letters of a short form
+_WRITTEN_SHORT = {
+    "william": "wm", "charles": "chas", "thomas": "thos", "james": "jas", "george": "geo", "robert": "robt", "edward": "edw",
+    "joseph": "jos", "john": "jno", "benjamin": "benj", "samuel": "saml", "daniel": "danl",
+}  # fmt: skip
+_BEFORE = frozenset((" ", ". ", ".", ", ", "\n", "-"))
+_ENDS = frozenset('.,;:)/"\n')
 _BESIDE = frozenset({" ", ", ", "-", "\n"})
 _TELL = frozenset(("my", "im", "am", "called", "named", "name", "dear", "hi", "hey", "hello"))
 

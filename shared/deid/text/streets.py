@@ -11,7 +11,7 @@ from shared.deid.text.lexicon import plain
 from shared.deid.text.port import Label, Span
 
 UNITS = (
-    r"(?:, ?\d{1,3}[A-Z]\b|,? ?(?i:apt|apartment|unit|suite|ste|#|ph|penthouse|rm|floor|fl|flat|trlr|trailer|space|spc|bldg)"
+    r"(?:, ?\d{1,3}[A-Z]\b|,? ?(?i:apt|apartment|unit|suite|ste|#|ph|penthouse|rm|floor|fl|flat|trlr|trailer|space|spc|bldg|lot|no)"
     r"\.? ?#?[\w-]{1,6})"
 )
 ENDS = (
@@ -19,7 +19,7 @@ ENDS = (
     r"|trl|parkway|pkwy|highway|hwy|square|sq|loop|row|alley|close|crescent|cres|mews|gardens|gdns|grove|walk|path|pike|turnpike"
     r"|route|rte|run|crossing|point|pt|plaza|plz|view|ridge|heights|hts|hill|hollow|bend|landing|esplanade|promenade|quay|wharf"
     r"|green|causeway|expressway|junction|vale|rise|glen|park|drove|parade|broadway|overlook|trace|cove|bypass|bluff|fork|creek"
-    r"|mall|spur|lodge|house)"
+    r"|mall|spur|lodge|house|lp|pk|wy|tpke|rdg|hl|knoll|knl|cv|br|mdws|lndg|vly)"
 )
 _NAME = r"[A-Z][\w’'.-]*"
 _COMPASS = r"(?:[NSEW]|[NS][EW])"
@@ -38,6 +38,9 @@ _LINES = (
 _SMALL_LINE = re.compile(
     r"(?<![\w./-])\d{2,6} (?:(?:[a-z’']+|\d+(?:st|nd|rd|th)) ){1,2}(?:street|st|avenue|ave|road|rd|lane|ln|drive|blvd|boulevard"
     rf"|court|terrace|hwy|highway|parkway|pkwy)\b\.?{UNITS}?"
+)
+_NUMBER_LAST = re.compile(
+    rf"\b(?:Avenida|Calle|Rua|Via|Camino|Carrera) (?:(?:de|la|del|las|los|da|do) )*{_NAME}(?: {_NAME})? \d{{1,5}}\b"
 )
 _ROAD = re.compile(r"\b(?:Rte|Route|Hwy|Highway|Interstate|County Road|State Route|State Road)\.? \d{1,4}\b")
 _BOX = re.compile(r"\bp\.? ?o\.? box \d+\b|\bbox \d{2,}\b")
@@ -72,7 +75,7 @@ def addresses(text: str, low: str, *, careless: bool, towns: Collection[str]) ->
     for pattern in small:
         yield from (Span(*match.span(), Label.LOCATION) for match in pattern.finditer(low))
     yield from (Span(match.start(1), match.end(1), Label.LOCATION) for match in _NO_NUMBER.finditer(text))
-    for pattern in (_AVENUE, _ROAD):
+    for pattern in (_AVENUE, _ROAD, _NUMBER_LAST):
         yield from (Span(*match.span(), Label.LOCATION) for match in pattern.finditer(text))
     for match in _TOWN_AND_STATE.finditer(text):
         code = match[3] or match[4]
