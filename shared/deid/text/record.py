@@ -207,7 +207,8 @@ class Record:
         ):
             return False  # the Bishop score, Murphy's sign
         if (
-            key in self._lexicon.lists["modal"]
+            word.begins is Start.HARD
+            and key in lexicon.lists["modal"]
             and after is not None
             and after.shape is Shape.SMALL
             and after.gap == " "

@@ -11,7 +11,8 @@ from shared.deid.text.lexicon import plain
 from shared.deid.text.port import Label, Span
 
 UNITS = (
-    r"(?:, ?\d{1,3}[A-Z]\b|,? ?(?i:apt|apartment|unit|suite|ste|#|ph|penthouse|rm|floor|fl|flat|trlr|trailer|space|spc|bldg|lot|no)"
+    r"(?:, ?\d{1,3}[A-Z]\b|,? ?(?i:apt|apartment|unit|suite|ste|#|ph|penthouse|rm|floor|fl|flat|trlr|trailer|space|spc"
+    r"|bldg|lot|no)"
     r"\.? ?#?[\w-]{1,6})"
 )
 ENDS = (
