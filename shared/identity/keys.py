@@ -5,6 +5,7 @@ start ─► fetch ─► keys ─► (max-age nearly over) ─► fetch …    
 
 import asyncio
 import contextlib
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -78,9 +79,9 @@ class SigningKeys:
 
     async def _fetch(self) -> float:
         try:
-            answer = await self._http.get(self._url, timeout=_TIMEOUT)
-            keys = _parsed(answer) if answer.is_success and len(answer.content) <= _LARGEST else {}
-        except (httpx.HTTPError, Problem, ValueError) as error:
+            async with self._http.stream("GET", self._url, timeout=_TIMEOUT) as answer:
+                keys = _parsed(await _body(answer)) if answer.is_success else {}
+        except (httpx.HTTPError, Problem, ValueError, RecursionError) as error:
             self._say("keys not fetched", exception=type(error).__name__)
             return _RETRY
         if not keys:  # an empty or unreadable set is an outage too: the keys that we have stay
@@ -95,13 +96,25 @@ class SigningKeys:
         log(message, "WARNING", count=len(self._keys), age_s=age, **fields)
 
 
-def _parsed(answer: httpx.Response) -> dict[str, Any]:
-    """kid → key, of the RSA signing keys in a JWK set (RFC 7517). Others are passed over."""
-    body = answer.json()
+async def _body(answer: httpx.Response) -> bytes:
+    """The body, read no further than a key set may be long. Raises ValueError."""
+    body = bytearray()
+    async for part in answer.aiter_bytes():
+        body += part
+        if len(body) > _LARGEST:
+            raise ValueError("too large")
+    return bytes(body)
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    """kid → key, of the RSA keys for RS256 signatures in a JWK set (RFC 7517 §4.2, §4.4). Others are passed over."""
+    body = json.loads(text)
     listed = body.get("keys") if isinstance(body, dict) else None
     keys = {}
     for jwk in listed if isinstance(listed, list) else ():
         if not isinstance(jwk, dict) or jwk.get("kty") != "RSA" or not isinstance(jwk.get("kid"), str):
+            continue
+        if jwk.get("use", "sig") != "sig" or jwk.get("alg", "RS256") != "RS256":
             continue
         try:
             key = jwt.PyJWK(jwk, algorithm="RS256").key

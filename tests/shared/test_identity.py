@@ -253,8 +253,18 @@ async def test_keys_that_are_no_rsa_signing_keys_are_passed_over() -> None:
         good = json.loads(site.body)["keys"][0]
         weak = rsa.generate_private_key(public_exponent=65537, key_size=1024).public_key()
         odd = [{"kty": "EC", "kid": "ec"}, {"kty": "RSA", "kid": "bare"}, {"kty": "RSA"}, 5, {"kty": "oct", "kid": "o"}]
+        odd += [good | {"kid": "for secrets", "use": "enc"}, good | {"kid": "other", "alg": "RS512"}]
         listed = [good, *odd, {**RSAAlgorithm.to_jwk(weak, as_dict=True), "kid": "weak"}]
         site.body = json.dumps({"keys": listed}).encode()
+        await keys._fetch_once()
+        assert set(keys._keys) == {"k1"}
+
+
+@pytest.mark.parametrize("body", [b" " * 200_000, b"[" * 90_000, b"\xff", b"null", b"{}"])
+async def test_a_key_set_that_is_none_leaves_the_keys_that_we_have(body: bytes) -> None:
+    async with issuer() as (site, keys, _, _):
+        await keys._fetch_once()
+        site.body = body
         await keys._fetch_once()
         assert set(keys._keys) == {"k1"}
 
