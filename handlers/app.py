@@ -26,6 +26,7 @@ from shared.acting import Sinks
 from shared.errors import Problem
 from shared.identity.keys import SigningKeys
 from shared.identity.push import PushTokens
+from shared.ledger.memo import MemoLedger
 from shared.ledger.opening import open_ledger
 from shared.limits import Allowance, Recent
 from shared.pipeline import Pipeline
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from shared.sinks.bigquery import BigQueryWarehouse
 
 VERSION = "0.1.0"
+STOP_WITHIN = 1.0  # seconds for what the server has cancelled to give its lease back
 REFUSED = 3  # the exit code on which gunicorn halts instead of starting the worker again and again
 
 
@@ -137,7 +139,8 @@ async def _handlers(world: World, stack: AsyncExitStack, publisher: Publisher) -
     keys = SigningKeys(settings.jwks_url, http, time.time)
     await keys.start()
     stack.push_async_callback(keys.stop)
-    ledger = open_ledger(settings.ledger, project=settings.gcp_project, retention=settings.retention)
+    store = open_ledger(settings.ledger, project=settings.gcp_project, retention=settings.retention)
+    ledger = MemoLedger(store, retention=settings.retention)
     stack.push_async_callback(ledger.close)
     with suppress(Problem):  # connected before the first message; but a ledger that is down is no reason not to start
         await ledger.get("warm")
@@ -157,6 +160,7 @@ async def _handlers(world: World, stack: AsyncExitStack, publisher: Publisher) -
         owner=f"{os.environ.get('K_REVISION', 'local')}/{os.getpid()}/{uuid4().hex[:8]}",
         now=time.time,
     )
+    stack.push_async_callback(world.pipeline.stop, STOP_WITHIN)  # first of all: leases go back while there is a ledger
 
 
 async def _clinical(world: World, stack: AsyncExitStack, http: egress.Client, publisher: Publisher) -> AuditWriter:

@@ -82,6 +82,10 @@ class Code(Enum):
     BUSY = Meaning(_AGAIN, 409, "Another worker holds this event's lease.")
     LEASE_LOST = Meaning(_AGAIN, 409, "The lease ended before the work did; another worker may have it.")
     DEADLINE = Meaning(_AGAIN, 504, "The deadline was reached.")
+    TOO_MUCH_POISON = Meaning(
+        _AGAIN, 503, "Most messages of late were poison: the handler has stopped, and an alert is out."
+    )
+    STOPPING = Meaning(_AGAIN, 503, "This instance is stopping; another one takes the message.")
     OVERLOADED = Meaning(_AGAIN, 429, "This instance has all the work that it can take.")
 
     @property

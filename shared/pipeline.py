@@ -20,12 +20,14 @@ from shared.errors import Code, End, Problem
 from shared.events.decode import decode
 from shared.events.envelope import Event
 from shared.events.push import Push, parse
+from shared.gates import Gates
 from shared.identity.push import PushTokens
 from shared.ledger.port import FINAL, Lease, Ledger, State
 from shared.settings import Settings
-from shared.subscriber import Route
-from shared.telemetry.report import failed, finished, follow
+from shared.subscriber import Route, Subscription
+from shared.telemetry.report import failed, finished, follow, stopped
 from shared.telemetry.spans import message_span
+from shared.telemetry.trace import trace_id
 
 type Headers = Sequence[tuple[bytes, bytes]]  # lower-case names, as ASGI gives them
 
@@ -60,27 +62,29 @@ class Pipeline:
     ) -> None:
         self._settings, self._tokens, self._ledger, self._sinks = settings, tokens, ledger, sinks
         self._owner, self._now, self._sleep = owner, now, sleep
-        self._in_work = 0
+        self._gates = Gates(settings.poison_limit)
+        self._in_work: set[asyncio.Task[object] | None] = set()
+        self._stopping = False
 
     async def run(self, route: Route, headers: Headers, body: bytes) -> Answer:
         """The answer to one push request. Raises nothing but CancelledError."""
-        if self._in_work >= self._settings.concurrency:
-            return _answer(Problem(Code.OVERLOADED))
-        started, push = self._now(), None
-        self._in_work += 1
+        if self._stopping or len(self._in_work) >= self._settings.concurrency:
+            return _answer(Problem(Code.STOPPING if self._stopping else Code.OVERLOADED))
+        started, push, task = self._now(), None, asyncio.current_task()
+        self._in_work.add(task)
         try:
             async with asyncio.timeout(self._settings.deadline):
                 await self._verify(route, headers)
                 push = parse(headers, body)
                 event = self._decode(route, push)
                 with message_span(route.on.handler, route.on.name, event.traceparent):
-                    answer = await self._once(route, event, started + self._settings.deadline - SPARE)
+                    answer = await self._gated(route, event, started + self._settings.deadline - SPARE)
         except TimeoutError:
             answer = _answer(Problem(Code.DEADLINE))
         except Problem as problem:
             answer = await self._refuse(route, problem)
         finally:
-            self._in_work -= 1
+            self._in_work.discard(task)
         finished(
             route.on,
             status=answer.status,
@@ -91,6 +95,15 @@ class Pipeline:
             attempt=push.delivery_attempt if push else None,
         )
         return answer
+
+    async def stop(self, within: float) -> None:
+        """Take no more, let what is in work end, and after `within` seconds give the rest of the leases back."""
+        self._stopping = True
+        if tasks := [task for task in self._in_work if task]:
+            _, late = await asyncio.wait(tasks, timeout=within)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _verify(self, route: Route, headers: Headers) -> None:
         credentials = [value for name, value in headers if name == b"authorization"]
@@ -111,6 +124,21 @@ class Pipeline:
             raise Problem(Code.UNKNOWN_TYPE, "ce-type")
         return event
 
+    async def _gated(self, route: Route, event: Event[Any], give_up: float) -> Answer:
+        """Work on the event, unless this handler takes none of the tenant's for now; the gate learns how it ends."""
+        gate = self._gates.of(route.on.handler, event.data.project)
+        probe, end = gate.enter(self._now()), Answer(code=Code.DEADLINE)
+        try:
+            end = await self._once(route, event, give_up)
+        except Problem as problem:
+            end = _answer(problem)
+            raise
+        else:
+            return end
+        finally:
+            code = Code.BUSY if end.duplicate else end.code  # neither tells how things stand
+            gate.leave(code, self._now(), probe=probe, retry_after=end.retry_after)
+
     async def _once(self, route: Route, event: Event[Any], give_up: float) -> Answer:
         """Claim the event, work on it, and write down how that ended."""
         lease = await self._claim(route, event, give_up)
@@ -118,13 +146,13 @@ class Pipeline:
             return lease
         try:
             await self._work(route, event)
-            await self._ledger.finish(lease, State.DONE, now=self._now())
+            await self._finish(event, lease, State.DONE)
             return Answer()
         except Problem as problem:
             return await self._end(route, event, lease, problem)
-        except asyncio.CancelledError:  # the deadline, or the instance stops: another worker may begin at once
-            back = self._ledger.finish(lease, State.RETRY, code=Code.DEADLINE.slug, now=self._now())
-            await asyncio.shield(asyncio.ensure_future(back))
+        except asyncio.CancelledError:  # another worker may begin at once
+            code = Code.DEADLINE if self._now() >= give_up else Code.STOPPING
+            await asyncio.shield(asyncio.ensure_future(self._finish(event, lease, State.RETRY, code)))
             raise
         except Exception as error:  # noqa: BLE001 - what nobody foresaw is tried again, and then set aside
             failed(route.on, error)
@@ -141,9 +169,7 @@ class Pipeline:
             if isinstance(found, Lease):
                 return found
             if found.fingerprint != fingerprint:
-                reuse = Problem(Code.KEY_REUSE, "ce-id")
-                await self._sinks.set_aside(reuse, route.on, event)
-                return _answer(reuse)
+                return _answer(await self._set_aside(Problem(Code.KEY_REUSE, "ce-id"), route.on, event))
             if found.state in FINAL:
                 return Answer(duplicate=True)
             if now + POLL >= give_up:
@@ -167,21 +193,33 @@ class Pipeline:
     async def _end(self, route: Route, event: Event[Any], lease: Lease, problem: Problem) -> Answer:
         """Write down a bad end. Quarantine comes first: a crash between the two repeats it, and loses nothing."""
         if problem.code.end is End.SET_ASIDE:
-            try:
-                await self._sinks.set_aside(problem, route.on, event)
-            except Problem as unpublished:
-                problem = unpublished
+            problem = await self._set_aside(problem, route.on, event)
         state = {End.SUPERSEDED: State.SUPERSEDED, End.SET_ASIDE: State.POISON}.get(problem.code.end, State.RETRY)
-        await self._ledger.finish(lease, state, code=problem.code.slug, now=self._now())
+        await self._finish(event, lease, state, problem.code)
         return _answer(problem)
+
+    async def _finish(self, event: Event[Any], lease: Lease, state: State, code: Code | None = None) -> None:
+        slug, trace = code.slug if code else "", trace_id(event.traceparent)
+        await self._ledger.finish(lease, state, code=slug, now=self._now(), trace=trace)
+
+    async def _set_aside(self, problem: Problem, on: Subscription, event: Event[Any] | None) -> Problem:
+        """Publish to quarantine, unless too much went there of late. The problem that the message ends with."""
+        if not self._gates.of(on.handler, event.data.project if event else "").poison(self._now()):
+            stopped(on, problem.code)
+            return Problem(Code.TOO_MUCH_POISON, "quarantine")
+        try:
+            await self._sinks.set_aside(problem, on, event)
+        except Problem as unpublished:
+            return unpublished
+        return problem
 
     async def _refuse(self, route: Route, problem: Problem) -> Answer:
         """The end of a message that never became an event, or that no lease was had for."""
-        if problem.code.end is End.SET_ASIDE:
-            try:
-                await self._sinks.set_aside(problem, route.on, None)
-            except Problem as unpublished:
-                return _answer(unpublished)
+        if problem.code.end is not End.SET_ASIDE:
+            return _answer(problem)
+        gate = self._gates.of(route.on.handler, "")
+        problem = await self._set_aside(problem, route.on, None)
+        gate.leave(problem.code, self._now(), probe=False)
         return _answer(problem)
 
 

@@ -138,6 +138,9 @@ class Settings(BaseSettings):
     push_limit: int = Field(default=14_000_000, gt=0, description="bytes of a push: 10 MB of data as base64 in JSON")
     resource_limit: int = Field(default=2_000_000, gt=0, description="bytes of a resource read from Medplum")
     concurrency: int = Field(default=100, gt=0, description="messages in work at once; more are sent back (429)")
+    poison_limit: int = Field(
+        default=50, gt=0, le=100, description="set aside of a handler's and tenant's last 100 messages before it stops"
+    )
     unsigned_per_minute: int = Field(default=120, gt=0, description="webhooks without a valid signature, per address")
     claims_per_minute: int = Field(
         default=600, gt=0, description="delete claims per subscription; the rest is reconcile's"

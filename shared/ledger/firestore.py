@@ -9,8 +9,8 @@ key is new (`create`), an end guesses what its lease has seen (precondition on t
 the usual case, two when a key exists. Each write bears a mark of its own, so that a write whose answer was lost on the
 way is known again when it is repeated.
 
-To be provisioned: a TTL policy on `expires` (lazy, so expiry is checked here too), and both `expires` and `until`
-exempt from indexing, for ever-growing indexed values limit a collection to 500 writes a second. The client honours
+To be provisioned: a TTL policy on `expires` (lazy, so expiry is checked here too), and `expires`, `until`, `since`
+and `attempts` exempt from indexing, for ever-growing indexed values limit a collection to 500 writes a second. The client honours
 FIRESTORE_EMULATOR_HOST. It is made with the first call: after gunicorn's fork, and in the loop that uses it.
 """
 
@@ -18,12 +18,12 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.errors import Code, Problem
-from shared.ledger.port import Lease, Record, State
+from shared.ledger.port import Attempt, Lease, Record, State
 from shared.ledger.transitions import RETENTION, claimed, ended, renewed, reopened
 
 if TYPE_CHECKING:
@@ -70,13 +70,15 @@ class FirestoreLedger:
 
         seen, written = await self._change(key, take, _Seen(None))
         assert seen.record is not None  # nothing else stands in a claim's way
-        return Lease(key, owner, seen.record.token, until, seen) if written else seen.record
+        return Lease(key, owner, seen.record.token, until, fingerprint, seen) if written else seen.record
 
-    async def finish(self, lease: Lease, state: State, *, code: str = "", now: float, not_before: float = 0) -> None:
+    async def finish(
+        self, lease: Lease, state: State, *, code: str = "", now: float, not_before: float = 0, trace: str = ""
+    ) -> None:
         expires = now + self._retention
 
         def end(found: Record | None) -> Record:
-            return ended(found, lease, state, code=code, now=now, not_before=not_before, expires=expires)
+            return ended(found, lease, state, code=code, now=now, not_before=not_before, expires=expires, trace=trace)
 
         await self._change(lease.key, end, lease.seen)
 
@@ -85,7 +87,7 @@ class FirestoreLedger:
         seen, _ = await self._change(
             lease.key, lambda found: renewed(found, lease, now=now, until=until, expires=expires), lease.seen
         )
-        return Lease(lease.key, lease.owner, lease.token, until, seen)
+        return replace(lease, until=until, seen=seen)
 
     async def reopen(self, key: str, *, now: float) -> bool:
         expires = now + self._retention
@@ -133,6 +135,8 @@ class FirestoreLedger:
             code=held["code"],
             fingerprint=held["fingerprint"],
             expires=held["expires"].timestamp(),
+            since=held["since"],
+            attempts=tuple(Attempt(**attempt) for attempt in held["attempts"]),
         )
         return _Seen(record, snapshot.update_time, held["mark"])
 
@@ -149,6 +153,8 @@ class FirestoreLedger:
             "code": record.code,
             "fingerprint": record.fingerprint,
             "expires": datetime.fromtimestamp(record.expires, UTC),  # a timestamp, as the TTL policy wants it
+            "since": float(record.since),
+            "attempts": [asdict(attempt) for attempt in record.attempts],
             "mark": mark,
         }
         with _store_down():

@@ -4,6 +4,8 @@ No method awaits between its read and its write, so that within one event loop e
 processes, durability, and the removal of expired records: a claim walks over them, and the process ends before long.
 """
 
+from dataclasses import replace
+
 from shared.ledger.port import Lease, Record, State
 from shared.ledger.transitions import RETENTION, claimed, ended, renewed, reopened
 
@@ -23,19 +25,21 @@ class MemoryLedger:
             assert found is not None  # nothing else stands in a claim's way
             return found
         self._records[key] = record
-        return Lease(key, owner, record.token, until)
+        return Lease(key, owner, record.token, until, fingerprint)
 
-    async def finish(self, lease: Lease, state: State, *, code: str = "", now: float, not_before: float = 0) -> None:
+    async def finish(
+        self, lease: Lease, state: State, *, code: str = "", now: float, not_before: float = 0, trace: str = ""
+    ) -> None:
         found = self._records.get(lease.key)
         expires = now + self._retention
         self._records[lease.key] = ended(
-            found, lease, state, code=code, now=now, not_before=not_before, expires=expires
+            found, lease, state, code=code, now=now, not_before=not_before, expires=expires, trace=trace
         )
 
     async def renew(self, lease: Lease, *, now: float, until: float) -> Lease:
         found = self._records.get(lease.key)
         self._records[lease.key] = renewed(found, lease, now=now, until=until, expires=now + self._retention)
-        return Lease(lease.key, lease.owner, lease.token, until)
+        return replace(lease, until=until)
 
     async def reopen(self, key: str, *, now: float) -> bool:
         record = reopened(self._records.get(key), now=now, expires=now + self._retention)

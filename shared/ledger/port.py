@@ -5,7 +5,7 @@
 
 The key is handler + ce-id. The token grows with each lease and every later write is compare-and-set on it, so the write
 of a zombie (a worker that wakes after its lease) is refused. Nothing of a result is stored, and nothing of an event
-but a keyed hash. Records outlive topic and dead-letter retention (31 days and more).
+but a keyed hash; of each attempt, when and how it ended. Records outlive topic and dead-letter retention (31 days and more).
 
 All methods raise Problem(LEDGER_DOWN) when the store does not answer. Times are seconds since the epoch, from the
 caller's clock, so that tests and simulations can turn it.
@@ -26,6 +26,25 @@ class State(StrEnum):
 
 FINAL = frozenset({State.DONE, State.POISON, State.SUPERSEDED})
 
+ATTEMPTS = 20  # kept of a key; an outage's hundred redeliveries would say the same
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One lease of a key, as operators read it. Nothing of the event: when, how it ended, how long, which trace.
+
+    `outcome` is the state it ended in or, if it ended badly, the code's slug; LAPSED for a lease that nobody ended
+    (its worker died, or was a zombie); REOPENED for an operator's replay. `trace` is the W3C trace id, or "".
+    """
+
+    at: float
+    outcome: str
+    seconds: float
+    trace: str
+
+
+LAPSED, REOPENED = "lapsed", "reopened"
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -39,6 +58,8 @@ class Record:
     code: str
     fingerprint: str
     expires: float
+    since: float  # when the newest lease began
+    attempts: tuple[Attempt, ...] = ()  # the last ATTEMPTS that ended, oldest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +70,7 @@ class Lease:
     owner: str
     token: int
     until: float
+    fingerprint: str
     seen: object = field(default=None, compare=False, repr=False)  # a store's own note of the record, to save a read
 
 
@@ -63,8 +85,10 @@ class Ledger(Protocol):
         """
         ...
 
-    async def finish(self, lease: Lease, state: State, *, code: str = "", now: float, not_before: float = 0) -> None:
-        """End the lease. Raises Problem(LEASE_LOST) if the token is no longer the key's, or it is not LEASED."""
+    async def finish(
+        self, lease: Lease, state: State, *, code: str = "", now: float, not_before: float = 0, trace: str = ""
+    ) -> None:
+        """End the lease, and note the attempt. Raises Problem(LEASE_LOST): another token is the key's, or none is."""
         ...
 
     async def renew(self, lease: Lease, *, now: float, until: float) -> Lease:

@@ -9,37 +9,51 @@ Left out: a migration of the file. The records are a cache of what has been done
 
 import sqlite3
 import time
+from dataclasses import replace
 from pathlib import Path
+
+import orjson
 
 from shared.errors import Code, Problem
 from shared.ledger.group_commit import GroupCommit
-from shared.ledger.port import Lease, Record, State
+from shared.ledger.port import ATTEMPTS, LAPSED, REOPENED, Attempt, Lease, Record, State
 from shared.ledger.transitions import RETENTION, end_time
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS ledger (
   key TEXT NOT NULL UNIQUE, state TEXT NOT NULL, token INTEGER NOT NULL, owner TEXT NOT NULL, until REAL NOT NULL,
-  code TEXT NOT NULL, fingerprint TEXT NOT NULL, expires REAL NOT NULL
+  code TEXT NOT NULL, fingerprint TEXT NOT NULL, expires REAL NOT NULL, since REAL NOT NULL, attempts TEXT NOT NULL
 ) STRICT"""
 
-_CLAIM = """
-INSERT INTO ledger (key, fingerprint, owner, until, expires, state, token, code)
-VALUES (:key, :fingerprint, :owner, :until, :expires, 'leased', 1, '')
+
+def _noted(attempt: str) -> str:
+    """`attempts` with one more and, when they are ATTEMPTS already, without the oldest. The columns are the old ones."""
+    kept = f"iif(json_array_length(attempts) < {ATTEMPTS}, attempts, json_remove(attempts, '$[0]'))"
+    return f"json_insert({kept}, '$[#]', json_array({attempt}))"
+
+
+_CLAIM = f"""
+INSERT INTO ledger (key, fingerprint, owner, until, expires, since, state, token, code, attempts)
+VALUES (:key, :fingerprint, :owner, :until, :expires, :now, 'leased', 1, '', '[]')
 ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, owner = excluded.owner, until = excluded.until,
-  expires = excluded.expires, state = 'leased', token = token + 1, code = ''
+  expires = excluded.expires, since = excluded.since, state = 'leased', token = token + 1, code = '',
+  attempts = CASE WHEN expires <= :now THEN '[]'
+    WHEN state = 'leased' THEN {_noted(f"since, '{LAPSED}', until - since, ''")} ELSE attempts END
 WHERE expires <= :now
   OR (fingerprint = excluded.fingerprint AND state IN ('leased', 'retry') AND until <= :now)
-RETURNING token"""
+RETURNING token"""  # noqa: S608
 
 _HELD = "WHERE key = :key AND token = :token AND state = 'leased' AND expires > :now"
-_FINISH = f"UPDATE ledger SET state = :state, until = :until, code = :code, expires = :expires {_HELD}"  # noqa: S608
+_FINISH = f"""
+UPDATE ledger SET state = :state, until = :until, code = :code, expires = :expires,
+  attempts = {_noted("since, iif(:code = '', :state, :code), max(0.0, :now - since), :trace")} {_HELD}"""  # noqa: S608
 _RENEW = f"UPDATE ledger SET until = :until, expires = :expires {_HELD}"  # noqa: S608
 
-_REOPEN = """
-UPDATE ledger SET state = 'retry', until = 0, expires = :expires
-WHERE key = :key AND state = 'poison' AND expires > :now"""
+_REOPEN = f"""
+UPDATE ledger SET state = 'retry', until = 0, expires = :expires, attempts = {_noted(f":now, '{REOPENED}', 0.0, ''")}
+WHERE key = :key AND state = 'poison' AND expires > :now"""  # noqa: S608
 
-_GET = "SELECT key, state, token, owner, until, code, fingerprint, expires FROM ledger WHERE key = ?"
+_GET = "SELECT key, state, token, owner, until, code, fingerprint, expires, since, attempts FROM ledger WHERE key = ?"
 
 # Rows are numbered as they come, so the oldest are the first: no index on `expires`, which each write would pay for.
 _SWEEP = """
@@ -65,20 +79,22 @@ class SqliteLedger:
             self._sweep_in_turn(connection, now)
             leased = connection.execute(_CLAIM, values).fetchall()
             if leased:
-                return Lease(key, owner, leased[0][0], until)
+                return Lease(key, owner, leased[0][0], until, fingerprint)
             record = _record(connection, key)
             assert record is not None  # nothing else stands in a claim's way, and we hold the write lock
             return record
 
         return await self._store.run(call)
 
-    async def finish(self, lease: Lease, state: State, *, code: str = "", now: float, not_before: float = 0) -> None:
+    async def finish(
+        self, lease: Lease, state: State, *, code: str = "", now: float, not_before: float = 0, trace: str = ""
+    ) -> None:
         until = end_time(state, now=now, not_before=not_before)
-        await self._set(_FINISH, lease, now, {"state": state.value, "until": until, "code": code})
+        await self._set(_FINISH, lease, now, {"state": state.value, "until": until, "code": code, "trace": trace})
 
     async def renew(self, lease: Lease, *, now: float, until: float) -> Lease:
         await self._set(_RENEW, lease, now, {"until": until})
-        return Lease(lease.key, lease.owner, lease.token, until)
+        return replace(lease, until=until)
 
     async def reopen(self, key: str, *, now: float) -> bool:
         values = {"key": key, "now": now, "expires": now + self._retention}
@@ -132,5 +148,6 @@ def _record(connection: sqlite3.Connection, key: str) -> Record | None:
     row = connection.execute(_GET, (key,)).fetchone()
     if row is None:
         return None
-    key, state, *rest = row
-    return Record(key, State(state), *rest)
+    _, state, token, owner, until, code, fingerprint, expires, since, text = row
+    attempts = tuple(Attempt(*attempt) for attempt in orjson.loads(text))
+    return Record(key, State(state), token, owner, until, code, fingerprint, expires, since, attempts)

@@ -11,7 +11,7 @@ remembers a key, no two leases of it ever have the same token.
 from dataclasses import replace
 
 from shared.errors import Code, Problem
-from shared.ledger.port import Lease, Record, State
+from shared.ledger.port import ATTEMPTS, LAPSED, REOPENED, Attempt, Lease, Record, State
 
 RETENTION = 40 * 86400.0  # seconds; beyond topic and dead-letter retention, 31 days
 
@@ -24,16 +24,29 @@ def claimed(
         over = found.state in (State.LEASED, State.RETRY) and found.until <= now
         if found.fingerprint != fingerprint or not over:
             return None
-    token = 1 if found is None else found.token + 1
-    return Record(key, State.LEASED, token, owner, until, "", fingerprint, expires)
+    if found is None:
+        return Record(key, State.LEASED, 1, owner, until, "", fingerprint, expires, now)
+    attempts = () if found.expires <= now else found.attempts
+    if found.expires > now and found.state is State.LEASED:
+        attempts = _noted(attempts, Attempt(found.since, LAPSED, found.until - found.since, ""))
+    return Record(key, State.LEASED, found.token + 1, owner, until, "", fingerprint, expires, now, attempts)
 
 
 def ended(
-    found: Record | None, lease: Lease, state: State, *, code: str, now: float, not_before: float, expires: float
+    found: Record | None,
+    lease: Lease,
+    state: State,
+    *,
+    code: str,
+    now: float,
+    not_before: float,
+    expires: float,
+    trace: str,
 ) -> Record:
     """The end of a lease. Raises Problem(LEASE_LOST)."""
-    until = end_time(state, now=now, not_before=not_before)
-    return replace(_held(found, lease, now), state=state, until=until, code=code, expires=expires)
+    until, held = end_time(state, now=now, not_before=not_before), _held(found, lease, now)
+    attempts = _noted(held.attempts, Attempt(held.since, code or state.value, max(0.0, now - held.since), trace))
+    return replace(held, state=state, until=until, code=code, expires=expires, attempts=attempts)
 
 
 def renewed(found: Record | None, lease: Lease, *, now: float, until: float, expires: float) -> Record:
@@ -45,7 +58,8 @@ def reopened(found: Record | None, *, now: float, expires: float) -> Record | No
     """An operator's POISON → RETRY, claimable at once by any clock. It keeps the code that it was set aside under."""
     if found is None or found.expires <= now or found.state is not State.POISON:
         return None
-    return replace(found, state=State.RETRY, until=0.0, expires=expires)
+    attempts = _noted(found.attempts, Attempt(now, REOPENED, 0.0, ""))
+    return replace(found, state=State.RETRY, until=0.0, expires=expires, attempts=attempts)
 
 
 def end_time(state: State, *, now: float, not_before: float) -> float:
@@ -59,3 +73,7 @@ def _held(found: Record | None, lease: Lease, now: float) -> Record:
     if found is None or found.expires <= now or found.state is not State.LEASED or found.token != lease.token:
         raise Problem(Code.LEASE_LOST, "ledger")
     return found
+
+
+def _noted(attempts: tuple[Attempt, ...], newest: Attempt) -> tuple[Attempt, ...]:
+    return (*attempts, newest)[-ATTEMPTS:]

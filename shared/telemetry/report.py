@@ -108,6 +108,11 @@ def failed(on: Subscription, error: Exception) -> None:
     log("handler failed", "ERROR", handler=on.handler, exception=type(error).__name__, where=where(error))
 
 
+def stopped(on: Subscription, code: Code) -> None:
+    """A handler has stopped: nearly all that comes would be set aside under `code`. Wakes an operator."""
+    log("handler stopped", "CRITICAL", handler=on.handler, code=code.slug)
+
+
 def crashed(error: Exception) -> None:
     """An endpoint failed in a way that nobody foresaw."""
     log("endpoint failed", "ERROR", exception=type(error).__name__, where=where(error))

@@ -16,7 +16,7 @@ from shared.ledger.opening import open_ledger
 from shared.ledger.port import Lease, Ledger, Record, State
 from shared.ledger.sqlite import SqliteLedger
 from tests.contracts.emulator import free_port
-from tests.contracts.ledgers import KEY, claim
+from tests.contracts.ledgers import KEY, PRINT, claim
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "firestore"])
@@ -27,7 +27,7 @@ async def test_a_store_that_is_down_says_try_again(kind: str, tmp_path: Path, mo
         if kind == "sqlite"
         else FirestoreLedger("(default)", "p", patience=0.5)
     )
-    held = Lease(KEY, "a", 1, 190.0)
+    held = Lease(KEY, "a", 1, 190.0, PRINT)
     for call in (
         lambda: claim(down),
         lambda: down.finish(held, State.DONE, now=100.0),
@@ -47,7 +47,7 @@ async def test_sqlite_comes_back_when_its_directory_does(tmp_path: Path) -> None
     with pytest.raises(Problem):
         await claim(ledger)
     (tmp_path / "late").mkdir()
-    assert await claim(ledger) == Lease(KEY, "a", 1, 190.0)
+    assert await claim(ledger) == Lease(KEY, "a", 1, 190.0, PRINT)
     await ledger.close()
 
 
@@ -60,7 +60,7 @@ async def test_workers_that_start_at_once_wait_for_each_other(tmp_path: Path) ->
     await asyncio.sleep(0.1)
     first.execute("COMMIT")
     first.close()
-    assert await waiting == Lease(KEY, "a", 1, 190.0)
+    assert await waiting == Lease(KEY, "a", 1, 190.0, PRINT)
     await second.close()
 
 
@@ -78,7 +78,7 @@ async def test_the_loop_runs_on_while_another_process_holds_the_file(tmp_path: P
     assert not waiting.done()
     holder.execute("COMMIT")
     holder.close()
-    assert await waiting == Lease(KEY, "a", 1, 190.0)
+    assert await waiting == Lease(KEY, "a", 1, 190.0, PRINT)
     await ledger.close()
 
 
@@ -114,7 +114,7 @@ async def test_a_failed_transaction_does_not_stay_open(tmp_path: Path) -> None:
     vandal.close()
     with pytest.raises(Problem):
         await claim(ledger)
-    assert await claim(ledger) == Lease(KEY, "a", 1, 190.0)
+    assert await claim(ledger) == Lease(KEY, "a", 1, 190.0, PRINT)
     await ledger.close()
 
 

@@ -1,6 +1,7 @@
 """The life of one message: each end of the table in docs/architecture.md, over real tokens, the ledger and the publisher."""
 
 import asyncio
+import dataclasses
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -63,11 +64,15 @@ class House:
     def __init__(self, issuer: Issuer, keys: SigningKeys) -> None:
         self.settings = settings("clinical", deadline=2.0)
         self.issuer, self.ledger, self.publisher = issuer, MemoryLedger(), MemoryPublisher()
+        self.later = 0.0  # seconds by which the pipeline's clock is moved on
         tokens = PushTokens(keys, self.settings.oidc_issuers, time.time)
         sinks = Sinks(self.publisher, time.time)
         self.pipeline = Pipeline(
-            self.settings, tokens=tokens, ledger=self.ledger, sinks=sinks, owner="test", now=time.time
+            self.settings, tokens=tokens, ledger=self.ledger, sinks=sinks, owner="test", now=self.now
         )
+
+    def now(self) -> float:
+        return time.time() + self.later
 
     def headers(self, event: Event[Any] = EVENT, *, token: str | None = None, **more: str) -> list[tuple[bytes, bytes]]:
         account, audience = self.settings.account("validation"), self.settings.audience("validation")
@@ -166,11 +171,98 @@ async def test_an_operator_who_reopens_poison_gets_it_worked_on_once_more(house:
 
 
 async def test_dependency_trouble_is_never_poison(house: House) -> None:
-    for _ in range(10):
+    for _ in range(50):
         answer = await house.push(fails(Code.MEDPLUM_DOWN))
         assert (answer.status, answer.code) == (503, Code.MEDPLUM_DOWN)
     assert not house.publisher.published
+    house.later = 60.0
     assert await house.push() == Answer()
+
+
+async def test_a_dependency_that_failed_five_times_in_a_row_is_left_alone_for_a_while(house: House) -> None:
+    asked = 0
+
+    async def is_down(_: Event[Any], __: object) -> Sequence[Effect]:
+        nonlocal asked
+        asked += 1
+        raise Problem(Code.MEDPLUM_BUSY, retry_after=20.0)
+
+    answers = [await house.push(is_down) for _ in range(20)]
+    assert asked == 5
+    assert {answer.code for answer in answers} == {Code.MEDPLUM_BUSY}
+    assert 19 < (answers[-1].retry_after or 0) <= 20
+    house.later = 20.5
+    assert await house.push() == Answer()
+    assert await house.push(event=dataclasses.replace(EVENT, id="b" * 64)) == Answer()
+
+
+async def test_one_tenants_trouble_does_not_stop_another(house: House) -> None:
+    for _ in range(5):
+        await house.push(fails(Code.MEDPLUM_DENIED))
+    other = EVENT.data.model_copy(update={"project": "another"})
+    assert await house.push(event=dataclasses.replace(EVENT, id="b" * 64, data=other)) == Answer()
+    assert (await house.push()).code is Code.MEDPLUM_DENIED
+
+
+async def test_a_flood_of_poison_stops_the_handler_and_is_not_drained_into_quarantine(
+    house: House, capfd: pytest.CaptureFixture[str]
+) -> None:
+    codes = [
+        (await house.push(fails(Code.RESOURCE_INVALID), event=dataclasses.replace(EVENT, id=f"{n:064x}"))).code
+        for n in range(80)
+    ]
+    assert codes == [Code.RESOURCE_INVALID] * 50 + [Code.TOO_MUCH_POISON] * 30
+    assert len(house.published("validation.quarantine")) == 50
+    assert "handler stopped" in capfd.readouterr().out
+    house.later = 61.0  # one message is let in, and is poison too: nothing more is set aside
+    again = dataclasses.replace(EVENT, id=f"{60:064x}")
+    assert (await house.push(fails(Code.RESOURCE_INVALID), event=again)).code is Code.TOO_MUCH_POISON
+    assert len(house.published("validation.quarantine")) == 50
+    house.later = 122.0
+    assert await house.push(event=again) == Answer()  # a good one: the handler goes on
+    assert (await house.push(fails(Code.RESOURCE_INVALID))).code is Code.RESOURCE_INVALID
+
+
+async def test_an_instance_that_stops_takes_nothing_more_and_gives_its_leases_back(house: House) -> None:
+    async def hangs(_: Event[Any], __: object) -> Sequence[Effect]:
+        await asyncio.sleep(3600)
+        return ()
+
+    work = asyncio.create_task(house.push(hangs))
+    while await house.state() is not State.LEASED:
+        await asyncio.sleep(0)
+    stop = asyncio.create_task(house.pipeline.stop(0.05))
+    await asyncio.sleep(0)
+    assert (await house.push(event=dataclasses.replace(EVENT, id="b" * 64))).code is Code.STOPPING
+    await stop
+    assert work.cancelled()
+    record = await house.ledger.get(f"validation:{EVENT.id}")
+    assert record is not None
+    assert (record.state, record.code) == (State.RETRY, "stopping")
+
+
+async def test_an_instance_that_stops_lets_work_end_that_can(house: House) -> None:
+    async def slow(_: Event[Any], __: object) -> Sequence[Effect]:
+        await asyncio.sleep(0.05)
+        return ()
+
+    work = asyncio.create_task(house.push(slow))
+    while await house.state() is not State.LEASED:
+        await asyncio.sleep(0)
+    await house.pipeline.stop(1.0)
+    assert await work == Answer()
+    assert await house.state() is State.DONE
+
+
+async def test_an_attempt_is_written_down_with_its_trace(house: House) -> None:
+    await house.push(fails(Code.DLP_DOWN))
+    await house.push()
+    record = await house.ledger.get(f"validation:{EVENT.id}")
+    assert record is not None
+    assert [(attempt.outcome, attempt.trace) for attempt in record.attempts] == [
+        ("dlp-down", "1" * 32),
+        ("done", "1" * 32),
+    ]
 
 
 async def test_what_has_become_moot_is_done(house: House) -> None:
