@@ -65,8 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     dlq = commands.add_parser("dlq", help="dead letters and quarantine: list, show, replay")
     _dlq_parser(dlq)
 
-    bench = commands.add_parser("bench", help="figures, each measured in this run: start, deid, text, dlp, utility")
-    bench.add_argument("name", nargs="?", choices=("start", "deid", "text", "dlp", "utility"), default="start")
+    bench = commands.add_parser(
+        "bench", help="figures, each measured in this run: start, deid, text, dlp, utility, ledger"
+    )
+    bench.add_argument(
+        "name", nargs="?", choices=("start", "deid", "text", "dlp", "utility", "ledger"), default="start"
+    )
     bench.add_argument("--examples", type=Path, metavar="D", help="deid, utility: HL7's R4 examples, unpacked")
     bench.add_argument("--peers", action="store_true", help="text: beside other tools, installed into .peers")
     bench.add_argument("--json", action="store_true", help="as JSON instead of a table")

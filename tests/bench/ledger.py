@@ -1,0 +1,145 @@
+"""`./dev bench ledger`: what it costs to lease a key and to complete it, in CPU time of this process and in round trips.
+
+Beside each other in one run: the embedded ledger (SQLite), its memory twin, Firestore where Google's emulator is on the
+machine (its round trips count, its time is the emulator's), and the limit: two bare SQLite transactions on such a file.
+"""
+
+import asyncio
+import json
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from shared.ledger.firestore import FirestoreLedger
+from shared.ledger.group_commit import GroupCommit
+from shared.ledger.memo import MemoLedger
+from shared.ledger.memory import MemoryLedger
+from shared.ledger.port import Lease, Ledger, State
+from shared.ledger.sqlite import SqliteLedger
+
+KEYS = 2000
+CLOUD_KEYS = 100
+RETENTION = 40 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """CPU of lease + complete in ms; store round trips of a first delivery, and of a duplicate, unknown and known."""
+
+    ledger: str
+    p50_ms: float
+    p99_ms: float
+    first: float
+    duplicate: float
+    known: float
+
+
+class Trips:
+    """Counts the calls of a method of a class, for as long as the bench runs."""
+
+    def __init__(self, *methods: tuple[type, str]) -> None:
+        self.count = 0
+        for owner, name in methods:
+            setattr(owner, name, self._counting(getattr(owner, name)))
+
+    def _counting(self, method: Callable[..., object]) -> Callable[..., object]:
+        def counted(*args: object, **options: object) -> object:
+            self.count += 1
+            return method(*args, **options)
+
+        return counted
+
+
+def run(*, as_json: bool) -> int:
+    """Measure and print; 0."""
+    figures, limit = asyncio.run(_all())
+    if as_json:
+        print(json.dumps({"bare_sqlite_ms": limit, "ledgers": [asdict(one) for one in figures]}))
+        return 0
+    print(f"lease + complete, CPU of the process; the limit, two bare SQLite transactions: {limit:.3f} ms")
+    for one in figures:
+        trips = f"round trips: first {one.first:g}, duplicate {one.duplicate:g}, known {one.known:g}"
+        share = f"{one.p50_ms / limit:.1f} of the limit"
+        print(f"  {one.ledger:<10} p50 {one.p50_ms:.3f} ms   p99 {one.p99_ms:.3f} ms   {share:<18} {trips}")
+    return 0
+
+
+async def _all() -> tuple[list[Figure], float]:
+    with tempfile.TemporaryDirectory() as directory:
+        home = Path(directory)
+        limit = _bare(home / "bare.db")
+        trips = Trips((GroupCommit, "run"))
+        figures = [
+            await _figure("memory", MemoryLedger(), KEYS, Trips((MemoryLedger, "claim"), (MemoryLedger, "finish"))),
+            await _figure("sqlite", SqliteLedger(home / "ledger.db"), KEYS, trips),
+        ]
+        if (cloud := await _firestore(home)) is not None:
+            figures.append(cloud)
+        return figures, limit
+
+
+async def _firestore(home: Path) -> Figure | None:
+    import os
+
+    import pytest
+
+    from tests.contracts.emulator import firestore_emulator
+
+    try:
+        with firestore_emulator(home) as host:
+            os.environ["FIRESTORE_EMULATOR_HOST"] = host
+            trips = Trips((FirestoreLedger, "_read"), (FirestoreLedger, "_write"))
+            return await _figure("firestore", FirestoreLedger("(default)", "p", patience=20), CLOUD_KEYS, trips)
+    except pytest.skip.Exception:
+        return None
+
+
+async def _figure(name: str, store: Ledger, keys: int, trips: Trips) -> Figure:
+    ledger, spent = MemoLedger(store, retention=RETENTION), []
+    await ledger.get("warm")
+    trips.count = 0
+    for number in range(keys):
+        before = time.process_time_ns()
+        await _delivered(ledger, number)
+        spent.append((time.process_time_ns() - before) / 1e6)
+    first, trips.count = trips.count / keys, 0
+    for number in range(keys):
+        await _duplicate(ledger, number)
+    known, trips.count = trips.count / keys, 0
+    other = MemoLedger(store, retention=RETENTION)
+    for number in range(keys):
+        await _duplicate(other, number)
+    duplicate = trips.count / keys
+    await ledger.close()
+    return Figure(name, statistics.median(spent), statistics.quantiles(spent, n=100)[98], first, duplicate, known)
+
+
+async def _delivered(ledger: Ledger, number: int) -> None:
+    lease = await ledger.claim(f"deid:{number:064x}", "a3" * 16, owner="bench", now=100.0, until=190.0)
+    assert isinstance(lease, Lease)
+    await ledger.finish(lease, State.DONE, now=100.1, trace="0af7651916cd43dd8448eb211c80319c")
+
+
+async def _duplicate(ledger: Ledger, number: int) -> None:
+    found = await ledger.claim(f"deid:{number:064x}", "a3" * 16, owner="bench", now=101.0, until=191.0)
+    assert not isinstance(found, Lease)
+
+
+def _bare(path: Path) -> float:
+    """CPU of an INSERT and an UPDATE of a row, each in a transaction of its own, in ms."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.executescript(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; CREATE TABLE t (k TEXT UNIQUE, s TEXT)"
+    )
+    spent = []
+    for number in range(KEYS):
+        before = time.process_time_ns()
+        connection.execute("INSERT INTO t VALUES (?, 'leased')", (f"deid:{number:064x}",))
+        connection.execute("UPDATE t SET s = 'done' WHERE k = ?", (f"deid:{number:064x}",))
+        spent.append((time.process_time_ns() - before) / 1e6)
+    connection.close()
+    return statistics.median(spent)
