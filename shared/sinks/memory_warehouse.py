@@ -1,32 +1,35 @@
-"""The warehouse port's memory twin: the same promises in two collections, for tests and runs without a cloud."""
+"""The memory twin of the warehouse and of its keys: the same promises in two collections, for tests."""
 
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from shared.deid.row import SafeRow
 from shared.errors import Code, Problem
 from shared.sinks.bigquery.rows import resource_text
+from shared.sinks.keys.port import KeyRow, asked, by_key
 from shared.sinks.sequence import padded
 
 type Key = tuple[str, str, str]  # project, resource type, key
 
 
 class MemoryWarehouse:
-    """`projects`: the tenants that have a dataset."""
+    """Keeps shared.sinks.port.Warehouse and shared.sinks.keys.WarehouseKeys.
 
-    def __init__(self, projects: Collection[str]) -> None:
+    `projects`: the tenants that have a dataset; for every key id, unless `key_ids` says for which.
+    """
+
+    def __init__(self, projects: Collection[str], key_ids: Collection[str] | None = None) -> None:
         self._projects = frozenset(projects)
+        self._key_ids = None if key_ids is None else frozenset(key_ids)
         self._failures: deque[Problem] = deque()
         self.current: dict[Key, SafeRow] = {}
         self.log: list[SafeRow] = []
 
     async def write(self, row: SafeRow) -> None:
         """Keeps shared.sinks.port.Warehouse. Also raises Problem(UNKNOWN_PROJECT) for a tenant without a dataset."""
-        if row.project not in self._projects:
-            raise Problem(Code.UNKNOWN_PROJECT, "project")
+        self._dataset(row.project, row.key_id)
         resource_text(row)
-        if self._failures:
-            raise self._failures.popleft()
+        self._fail()
         key = (row.project, row.resource_type, row.key)
         known = self.current.get(key)
         if known is None or padded(known.sequence) <= padded(row.sequence):
@@ -34,7 +37,7 @@ class MemoryWarehouse:
         self.log.append(row)
 
     def fail(self, problems: Iterable[Problem]) -> None:
-        """The next writes end like this, one after the other, and leave nothing behind."""
+        """The next writes and questions end like this, one after the other, and leave nothing behind."""
         self._failures.extend(problems)
 
     def resources(self, project: str) -> list[SafeRow]:
@@ -49,5 +52,36 @@ class MemoryWarehouse:
                 first.setdefault((row.resource_type, row.key, row.sequence), row)
         return list(first.values())
 
+    async def types(self, project: str, key_id: str) -> frozenset[str]:
+        return frozenset(row.resource_type for row in self._asked(self.current.values(), project, key_id))
+
+    async def keys(self, project: str, key_id: str, resource_type: str) -> Mapping[str, KeyRow]:
+        return {
+            row.key: KeyRow(row.key, row.sequence, row.version, row.generation, row.deleted)
+            for row in self._asked(self.current.values(), project, key_id)
+            if row.resource_type == resource_type
+        }
+
+    async def versions(
+        self, project: str, key_id: str, resource_type: str, keys: Collection[str]
+    ) -> Mapping[str, frozenset[str]]:
+        wanted = asked(keys)
+        rows = self._asked(self.log, project, key_id)
+        written = (row for row in rows if row.resource_type == resource_type and not row.deleted)
+        return by_key(wanted, ((row.key, row.version) for row in written if row.key in wanted))
+
     async def close(self) -> None:
         """Nothing is held."""
+
+    def _asked(self, rows: Iterable[SafeRow], project: str, key_id: str) -> list[SafeRow]:
+        self._dataset(project, key_id)
+        self._fail()
+        return [row for row in rows if (row.project, row.key_id) == (project, key_id)]
+
+    def _dataset(self, project: str, key_id: str) -> None:
+        if project not in self._projects or (self._key_ids is not None and key_id not in self._key_ids):
+            raise Problem(Code.UNKNOWN_PROJECT, "project")
+
+    def _fail(self) -> None:
+        if self._failures:
+            raise self._failures.popleft()

@@ -17,7 +17,7 @@ SCHEMAS = Path(__file__).parents[3] / "schemas" / "bigquery"
 
 CURRENT, CHANGES = "current_rows", "change_rows"
 TABLES = (CURRENT, CHANGES)
-VIEWS = ("resources", "change_log")
+VIEWS = ("resources", "change_log", "keys", "versions")
 
 CHANGE_TYPE, CHANGE_SEQUENCE = "_CHANGE_TYPE", "_CHANGE_SEQUENCE_NUMBER"  # BigQuery's pseudo-columns for CDC
 
