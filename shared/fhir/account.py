@@ -19,7 +19,7 @@ import orjson
 from shared.errors import Code, Problem
 from shared.settings import Client
 
-READ, HISTORY, CONDITIONAL_CREATE = 1, 10, 120  # points
+READ, HISTORY, SEARCH, CONDITIONAL_CREATE = 1, 10, 20, 120  # points
 _TOKEN_LIMIT = 64_000  # bytes
 _EARLY = 30.0  # seconds before its end that a token is no longer used
 _LIMIT = re.compile(r'"(\w+)";r=(\d+);t=(\d+)')

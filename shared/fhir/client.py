@@ -3,6 +3,7 @@
     an event's reference ─► vread ─► checked against the reference ─► Phi[Resource]
     a claimed deletion   ─► read says 410 ─► _history names the last version
     an access            ─► conditional create by tag, with whichever auditor has points left
+    a sweep              ─► searches and histories, read for ids and versions (sweep.py)
 
 Each tenant has a client that reads and others that write audit records, since a quota that is spent on writing also
 blocks reading: 500 creates a minute for each. Conditional creates are sent one by one: only so has Medplum been seen
@@ -24,16 +25,21 @@ from shared.events.data import DeletionClaimed, Reference
 from shared.fhir.account import CONDITIONAL_CREATE, HISTORY, READ, Account, Answer
 from shared.fhir.answers import Undecided, current_in, deletion_in, version_in
 from shared.fhir.event_tag import EVENT_SYSTEM, tagged
-from shared.fhir.port import Deletion, Resource
+from shared.fhir.port import Deletion, Page, Resource, Version
+from shared.fhir.sweep import Sweep
 from shared.phi import Phi
 from shared.settings import Tenant
 
 _EXTENDED = {"X-Medplum": "extended"}  # with meta.project
 _GONE = frozenset({404, 410})
+_PAGE = 4  # times what a resource may be long
 
 
 class MedplumClient:
-    """Reader and AuditWriter for a set of tenants. `http` is the caller's and stays open; `timeout` is for a call."""
+    """Reader, Sweeper and AuditWriter for a set of tenants.
+
+    `http` is the caller's and stays open; `timeout` is for a call.
+    """
 
     def __init__(
         self,
@@ -120,6 +126,21 @@ class MedplumClient:
                     waits.append(problem.retry_after or 0.0)
         raise Problem(Code.MEDPLUM_BUSY, "quota", retry_after=min(waits))
 
+    async def live(self, project: str, type: str, *, since: str | None = None, cursor: str | None = None) -> Page:
+        """See port.Sweeper."""
+        async with self._deadline():
+            return await self._sweep(project).live(type, since, cursor)
+
+    async def count(self, project: str, type: str) -> int:
+        """See port.Sweeper."""
+        async with self._deadline():
+            return await self._sweep(project).count(type)
+
+    async def versions(self, project: str, type: str, id: str) -> tuple[Version, ...]:
+        """See port.Sweeper."""
+        async with self._deadline():
+            return await self._sweep(project).versions(type, id)
+
     async def close(self) -> None:
         """Nothing to close: the HTTP client is the caller's."""
 
@@ -151,6 +172,9 @@ class MedplumClient:
         if answer.status not in _GONE:
             _found(answer)
             raise Problem(Code.NOT_DELETED, "resource")
+
+    def _sweep(self, project: str) -> Sweep:
+        return Sweep(self._reader(project), project, _PAGE * self._limit)
 
     def _reader(self, project: str) -> Account:
         if project not in self._readers:

@@ -7,6 +7,7 @@ It holds bytes and reads them through the same checks as the client does, so tha
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import orjson
 
@@ -14,10 +15,13 @@ from shared.errors import Code, Problem
 from shared.events.data import DeletionClaimed, Reference
 from shared.fhir.answers import current_in, version_in
 from shared.fhir.event_tag import tagged
-from shared.fhir.port import Deletion, Resource
+from shared.fhir.listing import Listing, Place, listing_in, order
+from shared.fhir.port import Deletion, Page, Resource, Version
 from shared.phi import Phi
 
 type _Key = tuple[str, str, str]  # project, type, id
+
+_MOST = 1000  # versions of a page
 
 
 @dataclass(slots=True)
@@ -28,7 +32,7 @@ class _Kept:
 
 
 class MemoryFhir:
-    """Reader and AuditWriter. `audits` are the AuditEvents of each project, by tag."""
+    """Reader, Sweeper and AuditWriter. `audits` are the AuditEvents of each project, by tag."""
 
     def __init__(self, projects: Iterable[str], resource_limit: int = 2_000_000) -> None:
         self._projects = frozenset(projects)
@@ -103,6 +107,39 @@ class MemoryFhir:
             raise Problem(Code.NOT_DELETED, "resource")
         return kept.last
 
+    async def live(self, project: str, type: str, *, since: str | None = None, cursor: str | None = None) -> Page:
+        """See port.Sweeper."""
+        self._enter(project)
+        place = Place.of(cursor) if cursor is not None else None
+        first = datetime.fromisoformat(since) if since is not None else None
+        later = sorted(
+            (
+                version
+                for version in self._live(project, type)
+                if (place.before(version) if place else first is None or order(version)[0] >= first)
+            ),
+            key=order,
+        )
+        bodies = (self._kept[project, type, version.id].versions[version.version] for version in later[:_MOST])
+        versions = _listing(bodies, project, type).versions
+        if len(later) <= _MOST:
+            return Page(versions, None)
+        return Page(versions, Place(0, versions[-1].last_updated, versions[-1].id).cursor)
+
+    async def count(self, project: str, type: str) -> int:
+        """See port.Sweeper."""
+        self._enter(project)
+        return len(self._live(project, type))
+
+    async def versions(self, project: str, type: str, id: str) -> tuple[Version, ...]:
+        """See port.Sweeper."""
+        self._enter(project)
+        kept = self._kept.get((project, type, id))
+        versions = _listing(kept.versions.values(), project, type).versions if kept is not None else ()
+        if any(version.id != id for version in versions):
+            raise Problem(Code.RESOURCE_MISMATCH, "id")
+        return versions
+
     async def create_once(self, project: str, tag: str, audit_event: Resource) -> bool:
         """See port.AuditWriter."""
         self._enter(project)
@@ -116,8 +153,21 @@ class MemoryFhir:
     async def close(self) -> None:
         """Nothing to close."""
 
+    def _live(self, project: str, type: str) -> list[Version]:
+        return [
+            Version(id, kept.last.version, kept.last.last_updated)
+            for (owner, kind, id), kept in self._kept.items()
+            if (owner, kind) == (project, type) and not kept.deleted
+        ]
+
     def _enter(self, project: str) -> None:
         if project not in self._projects:
             raise Problem(Code.UNKNOWN_PROJECT, "project")
         if self._failures:
             raise self._failures.popleft()
+
+
+def _listing(bodies: Iterable[bytes], project: str, type: str) -> Listing:
+    """The bodies in a Bundle, read as the client reads Medplum's."""
+    entries = b",".join(b'{"resource":' + body + b"}" for body in bodies)
+    return listing_in(b'{"resourceType":"Bundle","entry":[' + entries + b"]}", project, type)

@@ -134,7 +134,8 @@ class Rest:
         for record in page.records:
             body = shown(record.current, call.extended)
             if query.fields:
-                body = orjson.dumps(search.subset(orjson.loads(body), query.fields))
+                fields = (*query.fields, *search.MANDATORY.get(type, ()))
+                body = orjson.dumps(search.subset(orjson.loads(body), fields))
             entry = orjson.dumps({"fullUrl": f"{self._base}/{type}/{record.id}", "search": {"mode": "match"}})
             entries.append(with_member(entry, "resource", body))
         links = orjson.dumps([{"relation": relation, "url": url} for relation, url in page.links])

@@ -2,23 +2,27 @@
 
 A `_cursor` link is given only when the sort is `_lastUpdated` ascending and nothing else, `_count` is 20 or more and no
 `_offset` is used; every other search gets `_offset` links. A cursor names the instant of the next resource and the ids
-of that instant which the page has shown. (A page that is all of one instant can not be passed: there Medplum says 500.
-The store's clock does not make such pages.)
+of that instant which the page has shown. A page that is all of one instant, like the resource after it, can not be
+passed: Medplum says 500. `_elements` leaves the mandatory elements in.
 
-Left out: every other parameter; an unknown one is refused with 400, as Medplum does.
+Left out: every other parameter; an unknown one is refused with 400, as Medplum does. The mandatory elements of other
+types than those below.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import groupby, islice
 from urllib.parse import quote
 
-from shared.local.medplum.outcomes import Refused, invalid
+from shared.local.medplum.outcomes import Outcome, Refused, invalid
 from shared.local.medplum.store import Record, Store
 
 MOST, LEAST_FOR_CURSOR, MOST_OFFSET = 1000, 20, 10_000
+MANDATORY = {"Condition": ("subject",), "Encounter": ("status", "class"), "Observation": ("status", "code")}
 _ALWAYS = ("id", "meta", "resourceType")
+_STUCK = "Error: Cursor fails to make progress"
+_SORTS = ("_lastUpdated", "-_lastUpdated", "_lastUpdated,_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ def parsed(type: str, pairs: Sequence[tuple[str, str]]) -> Query:
                 query = replace(query, offset=_whole(value))
             case "_cursor":
                 query = replace(query, cursor=value)
-            case "_sort" if value in ("_lastUpdated", "-_lastUpdated"):
+            case "_sort" if value in _SORTS:
                 query = replace(query, sort=value)
             case "_elements" | "_fields":
                 query = replace(query, fields=tuple(value.split(",")))
@@ -101,7 +105,7 @@ def parsed(type: str, pairs: Sequence[tuple[str, str]]) -> Query:
 
 
 def found(store: Store, project: str, query: Query) -> Iterator[Record]:
-    """Everything that matches, in the order of change, or the reverse."""
+    """Everything that matches, in the order of change, or the reverse; or of one instant by id."""
     ranges = [_range(value) for value in query.updated]
     least = max((low for low, _ in ranges), default=0)
     most = min((high for _, high in ranges), default=2**63)
@@ -123,7 +127,13 @@ def found(store: Store, project: str, query: Query) -> Iterator[Record]:
         and all(_tagged(record, value) for value in query.tags)
         and all(record.project == value for value in query.projects)
     )
-    return reversed(list(matching)) if query.sort.startswith("-") else matching
+    match query.sort:
+        case "-_lastUpdated":
+            return reversed(list(matching))
+        case "_lastUpdated,_id":
+            instants = groupby(matching, key=lambda record: record.current.ms)
+            return (record for _, shared in instants for record in sorted(shared, key=lambda record: record.id))
+    return matching
 
 
 def page(store: Store, project: str, query: Query, base: str) -> Page:
@@ -154,6 +164,8 @@ def _links(query: Query, records: Sequence[Record], following: Record | None, ba
     if query.by_cursor:
         if following is not None:
             at = following.current.ms
+            if records[0].current.ms == at:
+                raise Refused(Outcome(500, None, "exception", "Internal server error", diagnostics=_STUCK))
             shown = [record.id for record in records if record.current.ms == at]
             cursor = "-".join(["2", str(at), *([",".join(shown)] if shown else [])])
             yield "next", replace(query, cursor=cursor).url(base)

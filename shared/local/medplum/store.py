@@ -10,6 +10,7 @@ import random
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -119,7 +120,7 @@ class Store:
         self._records: dict[tuple[str, str], Record] = {}
         self._orders: dict[tuple[str, str], _Order] = {}
         self._tagged: dict[tuple[str, str, str], list[Record]] = {}
-        self._ms, self._in_ms = 0, 0
+        self._ms, self._in_ms, self._still = 0, 0, False
 
     def uuid(self) -> str:
         """A random id of the kind that Medplum gives, from the seeded source."""
@@ -184,6 +185,17 @@ class Store:
         """What carries the tag `system|code`."""
         return self._tagged.get((project, type, token), [])
 
+    @contextmanager
+    def one_instant(self) -> Iterator[None]:
+        """All that is written within has one lastUpdated, as after an import by a client that may set it."""
+        self._in_ms = _MOST_IN_A_MS  # so that it is neither the last one's before nor the first one's after
+        self._tick()
+        self._still, self._in_ms = True, _MOST_IN_A_MS
+        try:
+            yield
+        finally:
+            self._still = False
+
     def _write(self, record: Record, content: Json, author: Author) -> None:
         given = content.get("meta")
         meta: Json = {k: v for k, v in given.items() if k not in OURS} if isinstance(given, dict) else {}
@@ -219,6 +231,8 @@ class Store:
         A server that takes milliseconds for a write has no dozens of them in one, and its cursors rely on it.
         """
         now = time.time_ns() // 1_000_000
+        if self._still:
+            return self._ms
         if now <= self._ms and self._in_ms < _MOST_IN_A_MS:
             self._in_ms += 1
         else:
