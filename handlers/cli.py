@@ -66,13 +66,18 @@ def _parser() -> argparse.ArgumentParser:
     _dlq_parser(dlq)
 
     bench = commands.add_parser(
-        "bench", help="figures, each measured in this run: start, deid, text, dlp, utility, ledger"
+        "bench",
+        help="figures, each measured in this run: start, deid, text, dlp, utility, ledger, simulate, model, reconcile",
     )
     bench.add_argument(
-        "name", nargs="?", choices=("start", "deid", "text", "dlp", "utility", "ledger"), default="start"
+        "name",
+        nargs="?",
+        choices=("start", "deid", "text", "dlp", "utility", "ledger", "simulate", "model", "reconcile"),
+        default="start",
     )
     bench.add_argument("--examples", type=Path, metavar="D", help="deid, utility: HL7's R4 examples, unpacked")
     bench.add_argument("--peers", action="store_true", help="text: beside other tools, installed into .peers")
+    bench.add_argument("--seeds", type=int, metavar="N", help="simulate: so many days")
     bench.add_argument("--json", action="store_true", help="as JSON instead of a table")
     bench.set_defaults(run=_bench)
 
@@ -186,6 +191,8 @@ def _bench(options: argparse.Namespace) -> int:
     more: dict[str, object] = {"examples": _from_caller(options.examples)} if options.examples else {}
     if options.peers:
         more["peers"] = True
+    if options.seeds:
+        more["seeds"] = options.seeds
     return int(import_module(f"tests.bench.{options.name}").run(as_json=options.json, **more))
 
 

@@ -89,7 +89,13 @@ async def _show(desk: Desk, options: argparse.Namespace) -> int:
             continue
         found = True
         known = await desk.ledger.get(record.key)
-        ledger = known and {"state": known.state, "leases": known.token, "code": known.code, "at": known.until}
+        ledger = known and {
+            "state": known.state,
+            "leases": known.token,
+            "code": known.code,
+            "at": known.until,
+            "attempts": [asdict(attempt) for attempt in known.attempts],
+        }
         _say(asdict(record) | {"meaning": meaning(record.code), "ledger": ledger})
     return 0 if found else 1
 

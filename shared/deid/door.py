@@ -20,7 +20,7 @@ from shared.deid.patients import Patients
 from shared.deid.policy import Policy, load
 from shared.deid.pseudonyms import Pseudonyms
 from shared.deid.row import SafeRow
-from shared.deid.sequence import DELETE, WRITE, sequence
+from shared.deid.sequence import DELETE, WRITE, buried, sequence
 from shared.deid.walk import Given, Scrub
 from shared.errors import Code, Problem
 from shared.events.data import Validated
@@ -86,6 +86,27 @@ class Door:
             key_id=names.key_id,
             resource=None if deleted or resource is None else self._named(reference, resource.reveal(), prose),
         )
+
+    def tombstone(self, resource_type: str, key: str, version: str, sequence: str, generation: int) -> SafeRow:
+        """The tombstone of a row whose resource is no longer there, from the row's own keys (reconcile has no more)."""
+        return SafeRow(
+            project=self._tenant,
+            resource_type=resource_type,
+            key=key,
+            sequence=buried(sequence),
+            version=version,
+            generation=generation,
+            deleted=True,
+            policy=self._policy.name,
+            policy_hash=self._policy.hash,
+            key_id=self.pseudonyms.key_id,
+            resource=None,
+        )
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The resource types that the policy knows."""
+        return frozenset(self._rules)
 
     def patient(self, resource: Phi[Resource]) -> Phi[str] | None:
         """The id of the Patient that a resource is about: whose record its free text is matched against."""

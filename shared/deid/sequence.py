@@ -26,3 +26,9 @@ def sequence(last_updated: str, rank: int, version: str, generation: int, offset
         raise ValueError("not an instant")
     time = (moment - _FIRST) // _MS + offset
     return f"{time:014x}/{rank:x}/{version[:16]}/{generation:012x}"
+
+
+def buried(sequence: str) -> str:
+    """The sequence of the deletion of the version that has this one: the same that a confirmed deletion would have."""
+    time, _, tie, generation = sequence.split("/")
+    return f"{time}/{DELETE:x}/{tie}/{generation}"

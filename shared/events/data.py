@@ -97,16 +97,16 @@ class Validated(Reference):
 
 
 class Accessed(Data):
-    """fhir.accessed: our service read PHI. Becomes one AuditEvent in Medplum."""
+    """fhir.accessed: our service read PHI. Becomes one AuditEvent in Medplum. A search names a type and no id."""
 
     TYPE = "io.starvit.fhir.resource.accessed.v1"
     project: Project
     type: ResourceType
-    id: FhirId
+    id: FhirId | None
     version: FhirId | None
-    action: Literal["read", "vread", "history"]
+    action: Literal["read", "vread", "history", "search"]
     handler: str
-    purpose: Literal["validation", "de-identification"]
+    purpose: Literal["validation", "de-identification", "reconciliation"]
     at: AwareDatetime = Field(strict=False)  # when the first of perhaps several attempts read it
 
     def identity(self) -> tuple[object, ...]:

@@ -1,0 +1,74 @@
+"""The events of reconcile: a change as the webhook would have told it, a tombstone as deid would have made it.
+
+A change has its usual event id, so what was told after all is a duplicate to the ledger. Of a tombstone only the row is
+known, by its pseudonyms: it goes straight to fhir.deidentified, with the sequence that the confirmed deletion would have.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from shared.deid.door import Door
+from shared.events.data import Accessed, Changed, Data
+from shared.events.envelope import Event
+from shared.fhir.port import Version
+from shared.identity.event_ids import EventIds
+from shared.settings import Tenant
+from shared.sinks.keys import KeyRow
+from shared.sinks.port import Publisher
+from shared.telemetry.trace import fresh
+
+HANDLER = "reconcile"
+CHANGED, DEIDENTIFIED, ACCESSED = "fhir.changed", "fhir.deidentified", "fhir.accessed"
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Publishes for one tenant. `now` is seconds since the epoch. Each method raises Problem(PUBSUB_DOWN)."""
+
+    tenant: Tenant
+    ids: EventIds
+    publisher: Publisher
+    now: Callable[[], float]
+
+    def id(self, type: str, version: Version) -> str:
+        """The event id that a version has, whoever tells of it."""
+        return self.ids.change(self.tenant.project, type, version.id, version.version, self.tenant.generation)
+
+    async def changed(self, type: str, version: Version) -> None:
+        """Tell of a version that nobody told of."""
+        data = Changed(
+            project=self.tenant.project,
+            type=type,
+            id=version.id,
+            version=version.version,
+            last_updated=version.last_updated,
+            generation=self.tenant.generation,
+        )
+        await self._publish(CHANGED, self.id(type, version), data, self.ids.ordering(type, version.id))
+
+    async def vanished(self, door: Door, type: str, row: KeyRow) -> None:
+        """Bury a row whose resource is gone."""
+        tombstone = door.tombstone(type, row.key, row.version, row.sequence, row.generation)
+        id = door.pseudonyms.event(f"tombstone/{type}/{row.key}/{row.sequence}")
+        await self._publish(DEIDENTIFIED, id, tombstone.event(), row.key)
+
+    async def searched(self, type: str) -> None:
+        """Account for a walk over the resources of a type: what came held PHI, whatever was kept of it."""
+        data = Accessed(
+            project=self.tenant.project,
+            type=type,
+            id=None,
+            version=None,
+            action="search",
+            handler=HANDLER,
+            purpose="reconciliation",
+            at=datetime.fromtimestamp(self.now(), UTC),
+        )
+        await self._publish(ACCESSED, self.ids.accessed(HANDLER, f"{type}/{uuid4()}"), data, "")
+
+    async def _publish(self, topic: str, id: str, data: Data, key: str) -> None:
+        time = datetime.fromtimestamp(self.now(), UTC)
+        event = Event(id, data, time, HANDLER, str(uuid4()), fresh(), ordering_key=key)
+        await self.publisher.publish(topic, event.message())
