@@ -1,7 +1,7 @@
 """The only wiring: settings in, a FastAPI application out. What a zone may not touch is not built for it.
 
 ZONE=ingress    POST /v1/webhooks/medplum/{subscription}
-ZONE=clinical   POST /v1/push/{validation,deid,text,audit}
+ZONE=clinical   POST /v1/push/{validation,deid,text,audit}, /v1/tasks/reconcile
 ZONE=analytics  POST /v1/push/analytics
 ZONE=ops        nothing yet to be pushed to
 """
@@ -19,7 +19,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from handlers import catalog
-from handlers.endpoints import World, mount_health, mount_push, mount_webhook
+from handlers.endpoints import World, mount_health, mount_push, mount_reconcile, mount_webhook
 from handlers.http import install_errors
 from shared import egress, startup
 from shared.acting import Sinks
@@ -28,6 +28,7 @@ from shared.identity.keys import SigningKeys
 from shared.identity.push import PushTokens
 from shared.ledger.memo import MemoLedger
 from shared.ledger.opening import open_ledger
+from shared.ledger.port import Ledger
 from shared.limits import Allowance, Recent
 from shared.pipeline import Pipeline
 from shared.settings import Settings, Zone, load
@@ -102,6 +103,8 @@ def _mount(app: FastAPI, world: World) -> None:
         mount_webhook(app, world)
     for on in catalog.subscriptions(zone):
         mount_push(app, world, on)
+    if zone in (Zone.CLINICAL, Zone.ALL):
+        mount_reconcile(app, world)
     mount_health(app, world)
 
 
@@ -145,16 +148,18 @@ async def _handlers(world: World, stack: AsyncExitStack, publisher: Publisher) -
     with suppress(Problem):  # connected before the first message; but a ledger that is down is no reason not to start
         await ledger.get("warm")
 
+    tokens = PushTokens(keys, settings.oidc_issuers, time.time)
     auditor, warehouse = None, None
     if settings.zone in (Zone.CLINICAL, Zone.ALL):
         auditor = await _clinical(world, stack, http, publisher)
+        _reconcile(world, stack, http, publisher, store, tokens)
     if settings.zone in (Zone.ANALYTICS, Zone.ALL):
         warehouse = _analytics(world)
         stack.push_async_callback(warehouse.close)
         await warehouse.warm()  # the first row shall not wait for Google's client to be imported
     world.pipeline = Pipeline(
         settings,
-        tokens=PushTokens(keys, settings.oidc_issuers, time.time),
+        tokens=tokens,
         ledger=ledger,
         sinks=Sinks(publisher, time.time, warehouse, auditor),
         owner=f"{os.environ.get('K_REVISION', 'local')}/{os.getpid()}/{uuid4().hex[:8]}",
@@ -197,6 +202,23 @@ async def _clinical(world: World, stack: AsyncExitStack, http: egress.Client, pu
         audit.audit.bind(NOTHING),
     )
     return medplum
+
+
+def _reconcile(
+    world: World,
+    stack: AsyncExitStack,
+    http: egress.Client,
+    publisher: Publisher,
+    ledger: Ledger,
+    tokens: PushTokens,
+) -> None:
+    """What a scheduler asks for; it sees ids and versions, and the keys of the warehouse."""
+    from handlers.reconcile.endpoint import Task
+    from handlers.reconcile.wiring import rounds
+
+    settings = world.settings
+    made = rounds(settings, stack, http=http, publisher=publisher, ledger=ledger, patience=settings.deadline)
+    world.reconcile = Task(settings, tokens, made)
 
 
 async def _texts(settings: Settings, stack: AsyncExitStack) -> "Texts | None":

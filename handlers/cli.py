@@ -65,6 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     dlq = commands.add_parser("dlq", help="dead letters and quarantine: list, show, replay")
     _dlq_parser(dlq)
 
+    for name, what in (
+        ("reconcile", "what Medplum has against what the warehouse has; tell of what no webhook told"),
+        ("backfill", "tell of everything that is not in the warehouse under today's policy"),
+    ):
+        _reconcile_parser(commands.add_parser(name, help=what), backfill=name == "backfill")
+
     bench = commands.add_parser(
         "bench",
         help="figures, each measured in this run: start, deid, text, dlp, utility, ledger, simulate, model, reconcile",
@@ -96,6 +102,24 @@ def _dlq_parser(dlq: argparse.ArgumentParser) -> None:
     replay.add_argument("--code", help="all that were set aside under this code")
     replay.add_argument("--handler", help="all that this handler set aside")
     dlq.set_defaults(run=_dlq)
+
+
+def _reconcile_parser(parser: argparse.ArgumentParser, *, backfill: bool) -> None:
+    parser.add_argument("--project", metavar="NAME", help="this tenant alone, by its public name")
+    parser.add_argument("--type", action="append", default=[], metavar="T", help="this resource type alone; repeatable")
+    parser.add_argument("--histories", action="store_true", help="every older version too: ten points of quota each")
+    parser.add_argument("--json", action="store_true", help="a JSON object for each type instead of a table")
+    if backfill:
+        parser.add_argument("--per-second", type=float, default=0, metavar="X", help="at most so many events a second")
+        parser.add_argument(
+            "--again", action="store_true", help="from the beginning, not from where the last one came to"
+        )
+    else:
+        parser.add_argument("--recent", action="store_true", help="only what changed since the last time")
+        parser.add_argument("--since", metavar="I", help="only what changed since an instant: 2026-11-24T07:00:00Z")
+        parser.add_argument("--apply", action="store_true", help="publish what is missing, bury what has vanished")
+        parser.add_argument("--allow-deletions", action="store_true", help="bury more than one in a hundred of a type")
+    parser.set_defaults(run=_backfill if backfill else _reconcile)
 
 
 def _risk_parser(risk: argparse.ArgumentParser) -> None:
@@ -183,6 +207,18 @@ def _dlq(options: argparse.Namespace) -> int:
     from handlers.deadletters.command import run
 
     return run(options)
+
+
+def _reconcile(options: argparse.Namespace) -> int:
+    from handlers.reconcile.command import run_reconcile
+
+    return run_reconcile(options)
+
+
+def _backfill(options: argparse.Namespace) -> int:
+    from handlers.reconcile.command import run_backfill
+
+    return run_backfill(options)
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -70,6 +70,31 @@ WEBHOOK: dict[str, Any] = {
     },
 }
 
+RECONCILE: dict[str, Any] = {
+    "operation_id": "reconcile",
+    "summary": "Find what no webhook told of since the last time, as much as fits into a request, and tell of it.",
+    "tags": ["clinical"],
+    "status_code": 204,
+    "response_description": "Swept; what is left waits for the next time.",
+    "responses": problem_response(
+        Code.NO_TOKEN,
+        Code.BAD_TOKEN,
+        Code.WRONG_CALLER,
+        Code.BODY_TOO_LARGE,
+        Code.BUSY,
+        Code.LEASE_LOST,
+        Code.INTERNAL,
+        Code.MEDPLUM_DOWN,
+        Code.MEDPLUM_BUSY,
+        Code.MEDPLUM_DENIED,
+        Code.WAREHOUSE_DOWN,
+        Code.LEDGER_DOWN,
+        Code.PUBSUB_DOWN,
+        Code.KEYS_DOWN,
+    ),
+    "openapi_extra": {"security": [{"pushToken": []}]},
+}
+
 HEALTH: dict[str, dict[str, Any]] = {
     "live": {"operation_id": "live", "summary": "The process answers.", "tags": ["health"]},
     "ready": {

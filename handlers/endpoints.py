@@ -1,4 +1,4 @@
-"""The service's endpoints: one webhook, one push endpoint for each handler, health.
+"""The service's endpoints: one webhook, one push endpoint for each handler, reconcile's task, health.
 
 Routes take the raw request: FastAPI's own parsing would echo a refused body in its answer.
 """
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 
-from handlers.contract import HEALTH, WEBHOOK, push_operation
+from handlers.contract import HEALTH, RECONCILE, WEBHOOK, push_operation
 from handlers.http import answer, guarded, health, no_content, read_body
 from shared.errors import Problem
 from shared.pipeline import Pipeline
@@ -18,7 +18,10 @@ from shared.subscriber import Route, Subscription
 from shared.telemetry.report import received
 
 if TYPE_CHECKING:
+    from handlers.reconcile.endpoint import Task
     from handlers.webhook import Webhooks
+
+TASK_LIMIT = 1024  # bytes of a body that nobody reads
 
 
 @dataclass(slots=True)
@@ -29,6 +32,7 @@ class World:
     pipeline: Pipeline | None = None
     routes: dict[str, Route] = field(default_factory=dict)
     webhooks: "Webhooks | None" = None
+    reconcile: "Task | None" = None
     ready: bool = False
 
 
@@ -61,6 +65,18 @@ def mount_push(app: FastAPI, world: World, on: Subscription) -> None:
         return answer(await world.pipeline.run(world.routes[on.handler], request.scope["headers"], body))
 
     _post(app, on.path, receive, push_operation(on))
+
+
+def mount_reconcile(app: FastAPI, world: World) -> None:
+    """POST /v1/tasks/reconcile"""
+
+    async def receive(request: Request) -> Response:
+        await read_body(request, TASK_LIMIT)
+        assert world.reconcile is not None
+        await world.reconcile.run(request.scope["headers"])
+        return no_content()
+
+    _post(app, "/v1/tasks/reconcile", receive, RECONCILE)
 
 
 def mount_health(app: FastAPI, world: World) -> None:

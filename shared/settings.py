@@ -60,6 +60,10 @@ class Tenant(BaseModel):
     )
     event_key: HexKey | None = Field(default=None, description="HMAC key of ce-ids and ordering keys")
     reader: Client | None = Field(default=None, description="reads resources")
+    sweeper: Client | None = Field(
+        default=None, description="lists resources for reconcile, so that a sweep does not spend the reader's quota"
+    )
+    types: tuple[str, ...] = Field(default=(), description="the types that reconcile sweeps; empty: all that it can")
     auditors: tuple[Client, ...] = Field(default=(), description="write AuditEvents; each has a quota of its own")
     pseudonym_key: HexKey | None = Field(default=None, description="HMAC key of all beyond the door")
     key_id: str = Field(default="k1", pattern=r"^[a-z0-9\-]{1,16}$", description="names the pseudonym key on each row")
@@ -115,6 +119,7 @@ class Settings(BaseSettings):
     medplum_url: str = Field(default="https://api.medplum.com", description="the Medplum server")
     pubsub_endpoint: str = Field(default="", description="host:port of a local Pub/Sub; empty in the cloud")
     bigquery_endpoint: str = Field(default="", description="host:port of a local warehouse (gRPC); empty in the cloud")
+    bigquery_url: str = Field(default="", description="URL of a local warehouse (REST); empty in the cloud")
     text: Literal["dlp", "local", "withhold"] = Field(
         default="dlp", description="who scrubs free text after the local matcher: DLP, nobody; or no text leaves at all"
     )
@@ -164,6 +169,11 @@ class Settings(BaseSettings):
     def account(self, handler: str) -> str:
         """The service account whose token a push to `handler` must carry."""
         return self.push_account.format(handler=handler, project=self.gcp_project)
+
+    @property
+    def reconcile_url(self) -> str:
+        """Where Cloud Scheduler asks for a sweep, and the audience of its token."""
+        return f"{self.public_url}/v1/tasks/reconcile"
 
     def audience(self, handler: str) -> str:
         """The exact audience of a push to `handler`: the endpoint's URL, Pub/Sub's default."""

@@ -24,13 +24,13 @@ class Standing(StrEnum):
     HIDDEN = "hidden"  # the tombstone of this very version: only a new version brings the resource back
 
 
-def standing(row: KeyRow | None, version: str) -> Standing:
-    """How a resource that is there in `version` stands, by its row."""
+def standing(row: KeyRow | None, version: str, generation: int = 0) -> Standing:
+    """How a resource that is there in `version` stands, by its row. A row of an older `generation` is stale too."""
     if row is None or (row.deleted and row.version != version):
         return Standing.MISSING
     if row.deleted:
         return Standing.HIDDEN
-    return Standing.RIGHT if row.version == version else Standing.STALE
+    return Standing.RIGHT if row.version == version and row.generation >= generation else Standing.STALE
 
 
 def vanished(met: Collection[str], rows: Mapping[str, KeyRow]) -> list[KeyRow]:

@@ -5,7 +5,7 @@ known, by its pseudonyms: it goes straight to fhir.deidentified, with the sequen
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -14,6 +14,7 @@ from shared.events.data import Accessed, Changed, Data
 from shared.events.envelope import Event
 from shared.fhir.port import Version
 from shared.identity.event_ids import EventIds
+from shared.limits import Recent
 from shared.settings import Tenant
 from shared.sinks.keys import KeyRow
 from shared.sinks.port import Publisher
@@ -31,6 +32,7 @@ class Events:
     ids: EventIds
     publisher: Publisher
     now: Callable[[], float]
+    lately: Recent = field(default_factory=lambda: Recent(3600))  # told of by us, and perhaps not worked on yet
 
     def id(self, type: str, version: Version) -> str:
         """The event id that a version has, whoever tells of it."""
@@ -46,7 +48,9 @@ class Events:
             last_updated=version.last_updated,
             generation=self.tenant.generation,
         )
-        await self._publish(CHANGED, self.id(type, version), data, self.ids.ordering(type, version.id))
+        id = self.id(type, version)
+        await self._publish(CHANGED, id, data, self.ids.ordering(type, version.id))
+        self.lately.add(id, self.now())
 
     async def vanished(self, door: Door, type: str, row: KeyRow) -> None:
         """Bury a row whose resource is gone."""

@@ -44,6 +44,12 @@ class Findings:
     set_aside: int = 0  # of them: in quarantine
     published: int = 0
     stopped: bool = False  # too much would vanish: nothing was buried
+    failed: str = ""  # the code under which the sweep ended early
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is left for somebody to look at."""
+        return not (self.missing or self.stale or self.extra or self.versions or self.hidden or self.failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,22 @@ class Sweep:
         found.rows = sum(not row.deleted for row in rows[0].values())
         return found
 
+    async def backfill(
+        self, type: str, since: str | None, *, histories: bool = False
+    ) -> AsyncIterator[tuple[Findings, str]]:
+        """Tell of what is missing, stale, or there under an older generation; the findings so far, and a mark, by page."""
+        found = Findings(self.tenant.name, type)
+        rows = [await self._rows(door, type) for door in self.doors]
+        found.rows = sum(not row.deleted for row in rows[0].values())
+        async for page in self._walk(type, since):
+            settled = [version for version in page if self._settled(version)]
+            found.there += len(page)
+            if histories:
+                await self._versions(found, type, settled, None)
+            for version in settled:
+                await self._standing(found, type, version, rows, newer=self.tenant.generation)
+            yield found, page[-1].last_updated if page else ""
+
     async def _walk(self, type: str, since: str | None) -> AsyncIterator[tuple[Version, ...]]:
         cursor: str | None = None
         seen = False
@@ -105,14 +127,14 @@ class Sweep:
         return await self._patiently(self.keys.keys, self.tenant.name, door.pseudonyms.key_id, type)
 
     async def _standing(
-        self, found: Findings, type: str, version: Version, rows: Sequence[Mapping[str, KeyRow]]
+        self, found: Findings, type: str, version: Version, rows: Sequence[Mapping[str, KeyRow]], *, newer: int = 0
     ) -> None:
-        """Whether a resource that is there is in all datasets as it should be, and if not, tell of it."""
+        """Whether a resource that is there is in all datasets as it should be, and if not, tell of it. See `standing`."""
         stands = set()
         for door, dataset in zip(self.doors, rows, strict=True):
             names = door.pseudonyms
             row = dataset.get(names.id(type, version.id))
-            stands.add(standing(row, names.version(type, version.id, version.version)))
+            stands.add(standing(row, names.version(type, version.id, version.version), newer))
         if Standing.HIDDEN in stands:
             found.hidden += 1
         if Standing.MISSING in stands:
@@ -167,6 +189,8 @@ class Sweep:
                 found.set_aside += 1
             else:
                 found.under_way += 1
+        elif self.events.lately.seen(id, self.now()):
+            found.under_way += 1
         elif self.apply:
             await self._patiently(self.events.changed, type, version)
             found.published += 1

@@ -49,6 +49,14 @@ FIELDS: Mapping[str, type] = {
     "count": int,
     "age_s": float,
     "setting": str,
+    "tenant": str,  # the public name
+    "resource_type": str,
+    "missing": int,
+    "stale": int,
+    "extra": int,
+    "versions": int,
+    "hidden": int,
+    "published": int,
 }
 
 

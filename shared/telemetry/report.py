@@ -1,6 +1,6 @@
 """What the service says of its work: one line for each message, one for each failure that nobody foresaw."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any
 from uuid import uuid4
@@ -111,6 +111,23 @@ def failed(on: Subscription, error: Exception) -> None:
 def stopped(on: Subscription, code: Code) -> None:
     """A handler has stopped: nearly all that comes would be set aside under `code`. Wakes an operator."""
     log("handler stopped", "CRITICAL", handler=on.handler, code=code.slug)
+
+
+def reconciled(found: Mapping[str, object]) -> None:
+    """What a sweep found, if anything; and louder if somebody has to look before it goes on."""
+    told = {name: found[name] for name in ("missing", "stale", "extra", "versions", "hidden", "published")}
+    if any(told.values()) or found["failed"]:
+        severity: Severity = "CRITICAL" if found["stopped"] else "WARNING" if found["failed"] else "INFO"
+        code = found["failed"] or None
+        log(
+            "reconciled",
+            severity,
+            handler="reconcile",
+            tenant=found["project"],
+            resource_type=found["type"],
+            code=code,
+            **told,
+        )
 
 
 def crashed(error: Exception) -> None:

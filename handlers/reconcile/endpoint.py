@@ -1,0 +1,37 @@
+"""POST /v1/tasks/reconcile: Cloud Scheduler asks for a sweep, as much of one as fits into a request.
+
+The caller is one service account, by its identity token. Nothing of the request's body is read.
+"""
+
+from dataclasses import dataclass
+
+from handlers.reconcile.rounds import Rounds
+from shared.errors import Code, Problem
+from shared.identity.push import PushTokens
+from shared.pipeline import Headers
+from shared.settings import Settings
+
+_SPARE = 5.0  # seconds before the deadline after which no further type is begun
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What the endpoint does."""
+
+    settings: Settings
+    tokens: PushTokens
+    rounds: Rounds
+
+    async def run(self, headers: Headers) -> None:
+        """Sweep. Raises Problem: NO_TOKEN, BAD_TOKEN, WRONG_CALLER; BUSY; what ended a type's sweep early."""
+        credentials = [value for name, value in headers if name == b"authorization"]
+        if len(credentials) > 1:
+            raise Problem(Code.BAD_TOKEN, "authorization")
+        await self.tokens.verify(
+            credentials[0].decode("latin-1") if credentials else None,
+            account=self.settings.account("reconcile"),
+            audience=self.settings.reconcile_url,
+        )
+        for found in await self.rounds.scheduled(self.rounds.now() + self.settings.deadline - _SPARE):
+            if found.failed:
+                raise Problem(Code.of(found.failed), "reconcile")
