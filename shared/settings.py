@@ -151,6 +151,8 @@ class Settings(BaseSettings):
         default=600, gt=0, description="delete claims per subscription; the rest is reconcile's"
     )
 
+    settle: float = Field(default=300, ge=0, description="seconds for which reconcile takes a change to be on its way")
+
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if not self.deadline < self.ack_deadline <= self.request_timeout < self.lease:

@@ -28,6 +28,7 @@ TYPES = (
     *("Patient", "Practitioner", "Organization", "RelatedPerson", "Encounter", "Condition", "Observation", "Procedure"),
     *("AllergyIntolerance", "DiagnosticReport", "DocumentReference", "Immunization", "MedicationRequest"),
 )  # one Medplum Subscription each, with a secret of its own
+UNTOLD = "Coverage"  # has no Subscription: only reconcile finds one
 AUDITORS = 4  # ClientApplications that write AuditEvents: each has Medplum's quota of 416 conditional creates a minute
 RETRY = Retry(least=0.2, most=30)  # the cloud's 10 to 600 s, for a machine that has less time
 TIME_SCALE = 0.02  # of Medplum's retry schedule: 20 s are 0.4 s
@@ -37,6 +38,7 @@ TIME_SCALE = 0.02  # of Medplum's retry schedule: 20 s are 0.4 s
 class Stack:
     tenant: Tenant
     settings: Settings
+    issuer: Issuer
     pubsub: PubSub
     medplum: Medplum
     warehouse: Warehouse
@@ -58,7 +60,7 @@ async def embedded(
         pubsub_address = await pubsub.start()
         stack.push_async_callback(pubsub.stop)
         medplum = Medplum(time_scale=TIME_SCALE, faults=faults)
-        clients = [client for client in (tenant.reader, *tenant.auditors) if client]
+        clients = [client for client in (tenant.reader, tenant.sweeper, *tenant.auditors) if client]
         medplum.add_project(PROJECT, [(client.id, client.secret.get_secret_value()) for client in clients])
         medplum_url = await medplum.start()
         stack.push_async_callback(medplum.stop)
@@ -80,6 +82,7 @@ async def embedded(
                 "jwks_url": certs,
                 "pubsub_endpoint": pubsub_address,
                 "bigquery_endpoint": endpoints.grpc,
+                "bigquery_url": endpoints.rest,
                 "text": "local",
                 "ledger": f"sqlite:{directory / 'ledger.sqlite'}",
                 # As short as Pub/Sub's least ack deadline allows: a killed worker's leases hold up their events.
@@ -104,7 +107,7 @@ async def embedded(
             "Medplum (FHIR)": f"{medplum_url}/fhir/R4",
             "BigQuery (REST)": endpoints.rest,
         }
-        yield Stack(tenant, settings, pubsub, medplum, warehouse, service, addresses)
+        yield Stack(tenant, settings, issuer, pubsub, medplum, warehouse, service, addresses)
 
 
 def make_tenant() -> Tenant:
@@ -120,6 +123,8 @@ def make_tenant() -> Tenant:
             "event_key": secrets.token_hex(32),
             "pseudonym_key": secrets.token_hex(32),
             "reader": Client(id="events-reader", secret=_secret()),
+            "sweeper": Client(id="events-sweeper", secret=_secret()),
+            "types": (*TYPES, UNTOLD),
             "auditors": auditors,
         }
     )

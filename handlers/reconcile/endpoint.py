@@ -3,13 +3,14 @@
 The caller is one service account, by its identity token. Nothing of the request's body is read.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from handlers.reconcile.rounds import Rounds
 from shared.errors import Code, Problem
 from shared.identity.push import PushTokens
 from shared.pipeline import Headers
 from shared.settings import Settings
+from shared.telemetry.report import reconciled
 
 _SPARE = 5.0  # seconds before the deadline after which no further type is begun
 
@@ -32,6 +33,9 @@ class Task:
             account=self.settings.account("reconcile"),
             audience=self.settings.reconcile_url,
         )
-        for found in await self.rounds.scheduled(self.rounds.now() + self.settings.deadline - _SPARE):
+        swept = await self.rounds.scheduled(self.rounds.now() + self.settings.deadline - _SPARE)
+        for found in swept:
+            reconciled(asdict(found))
+        for found in swept:
             if found.failed:
                 raise Problem(Code.of(found.failed), "reconcile")

@@ -10,15 +10,14 @@ A mark is set only when all before it was published, so whatever ends a round ea
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from handlers.reconcile.sweep import SETTLE, Findings, Sweep
+from handlers.reconcile.sweep import Findings, Sweep
 from shared.errors import Problem
 from shared.ledger.hold import held
 from shared.ledger.port import Ledger
 from shared.marks import Marks
-from shared.telemetry.report import reconciled
 
 OVERLAP = 600.0  # seconds: a slow transaction, a replica that lags, clocks that differ
 FIRST = 86_400.0  # seconds that a first sweep looks back; what is older is the whole sweep's
@@ -95,7 +94,7 @@ class Rounds:
         begin = mark or _instant(start - FIRST)
         found = await _tried(sweep, type, sweep.recent(type, _instant(_seconds(begin) - OVERLAP)))
         if sweep.apply and not found.failed and since is None:
-            await self.marks.set(name, _instant(start - SETTLE))
+            await self.marks.set(name, _instant(start - sweep.settle))
         return found
 
     async def _whole(self, sweep: Sweep, type: str, *, histories: bool = False, allow: bool = False) -> Findings:
@@ -118,11 +117,9 @@ class Rounds:
 async def _tried(sweep: Sweep, type: str, work: Awaitable[Findings]) -> Findings:
     """What the work finds; or that it failed, for one type that can not be swept is no reason to leave out the rest."""
     try:
-        found = await work
+        return await work
     except Problem as problem:
-        found = Findings(sweep.tenant.name, type, failed=problem.code.slug)
-    reconciled(asdict(found))
-    return found
+        return Findings(sweep.tenant.name, type, failed=problem.code.slug)
 
 
 def _name(kind: str, sweep: Sweep, type: str) -> str:

@@ -21,7 +21,7 @@ from shared.ledger.port import Ledger, State
 from shared.settings import Tenant
 from shared.sinks.keys import KeyRow, WarehouseKeys
 
-SETTLE = 300.0  # seconds for which a change may be on its way
+SETTLE = 300.0  # seconds for which a change may be on its way, unless the settings say otherwise
 _AT_ONCE = 8  # histories asked for
 _TRIES = 6
 _PASSING = frozenset({Code.MEDPLUM_BUSY, Code.MEDPLUM_DOWN, Code.PUBSUB_DOWN, Code.LEDGER_DOWN, Code.WAREHOUSE_DOWN})
@@ -64,6 +64,7 @@ class Sweep:
     events: Events
     now: Callable[[], float]
     apply: bool = True
+    settle: float = SETTLE
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def recent(self, type: str, since: str | None) -> Findings:
@@ -208,7 +209,7 @@ class Sweep:
                 found.published += 1
 
     def _settled(self, version: Version) -> bool:
-        return datetime.fromisoformat(version.last_updated).timestamp() <= self.now() - SETTLE
+        return datetime.fromisoformat(version.last_updated).timestamp() <= self.now() - self.settle
 
     async def _patiently[**P, T](self, call: Callable[P, Awaitable[T]], *args: P.args, **options: P.kwargs) -> T:
         """A call that waits for its turn in Medplum's quota, and out short outages. Raises the last Problem."""

@@ -53,6 +53,7 @@ def rounds(
             events=Events(tenant, EventIds(_key(tenant)), publisher, time.time),
             now=time.time,
             apply=apply,
+            settle=settings.settle,
         )
         for tenant in tenants
     ]

@@ -42,7 +42,7 @@ class Site:
         tenant = self.tenant.model_copy(update={"epoch": epoch, "types": ("Patient", "Observation")})
         events = Events(tenant, self.ids, self.publisher, self.now)
         return Sweep(
-            tenant, self.doors, self.fhir, self.warehouse, self.ledger, events, self.now, apply, sleep=self.sleep
+            tenant, self.doors, self.fhir, self.warehouse, self.ledger, events, self.now, apply=apply, sleep=self.sleep
         )
 
     def rounds(self, *, apply: bool = True, epoch: int = 1) -> Rounds:
