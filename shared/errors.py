@@ -77,6 +77,7 @@ class Code(Enum):
     LEDGER_DOWN = Meaning(_AGAIN, 503, "The ledger does not answer.")
     WAREHOUSE_DOWN = Meaning(_AGAIN, 503, "BigQuery does not answer.")
     DLP_DOWN = Meaning(_AGAIN, 503, "Sensitive Data Protection (DLP) does not answer, or its quota is used up.")
+    POLICY_BEHIND = Meaning(_AGAIN, 503, "The event is of a newer policy than this instance has; a newer one takes it.")
     KEYS_DOWN = Meaning(_AGAIN, 503, "No signing keys could be had to check tokens with.")
     UNEXPECTED = Meaning(_AGAIN, 503, "The handler failed in a way that it does not know; set aside at the third time.")
     BUSY = Meaning(_AGAIN, 409, "Another worker holds this event's lease.")

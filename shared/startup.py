@@ -15,6 +15,8 @@ _NEEDS: dict[Zone, tuple[str, ...]] = {
     Zone.OPS: (),
     Zone.ALL: ("webhooks", "event_key", "reader", "auditors", "pseudonym_key"),
 }
+_MAY_HAVE = {"sweeper": (Zone.CLINICAL, Zone.ALL)}
+_EMBEDDED = ("pubsub_endpoint", "bigquery_endpoint", "bigquery_url", "dlp_endpoint")
 _SECRETS = ("webhooks", "event_key", "reader", "auditors", "pseudonym_key")
 
 
@@ -25,8 +27,8 @@ def refusals(settings: Settings, environment: Mapping[str, str]) -> Iterator[str
             yield "GOOGLE_APPLICATION_CREDENTIALS is set: workload identity only, no key files"
         if settings.zone is Zone.ALL:
             yield "ZONE=all is for one machine"
-        if settings.local or settings.pubsub_endpoint or settings.bigquery_endpoint or settings.dlp_endpoint:
-            yield "an embedded part is configured: local, pubsub_endpoint, bigquery_endpoint or dlp_endpoint"
+        if settings.local or any(getattr(settings, name) for name in _EMBEDDED):
+            yield f"an embedded part is configured: local, {' or '.join(_EMBEDDED)}"
         if settings.text == "local":
             yield "text is local: in the cloud free text goes through DLP, or is withheld"
         if not settings.jwks_url.startswith(_GOOGLE_KEYS):
@@ -48,6 +50,9 @@ def _tenant(tenant: Tenant, zone: Zone) -> Iterator[str]:
         if name in _NEEDS[zone] and not value:
             yield f"tenant {tenant.name}: {name} is missing"
         if name not in _NEEDS[zone] and value:
+            yield f"tenant {tenant.name}: {name} is not for zone {zone}"
+    for name, zones in _MAY_HAVE.items():
+        if zone not in zones and getattr(tenant, name):
             yield f"tenant {tenant.name}: {name} is not for zone {zone}"
     for release in tenant.also:
         if ("pseudonym_key" in _NEEDS[zone]) is (release.pseudonym_key is None):

@@ -93,11 +93,11 @@ def _dataset(options: argparse.Namespace, sets: Sequence[QuasiSet]) -> _Found:
 
     from shared.settings import load
 
-    endpoint = options.endpoint or os.environ.get("BIGQUERY_EMULATOR_HOST", "")
     try:
         settings = load()
     except (ValidationError, OSError):
         raise _Unmeasured("the settings in the environment can not be read") from None
+    endpoint = options.endpoint or settings.bigquery_url or os.environ.get("BIGQUERY_EMULATOR_HOST", "")
     if settings.bigquery_endpoint and not endpoint:
         raise _Unmeasured("the settings name a local warehouse: --endpoint is to name its REST address")
     if settings.tenants and options.dataset not in {

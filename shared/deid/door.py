@@ -45,22 +45,30 @@ class Door:
     """The door to one dataset of a tenant: one policy, one key."""
 
     def __init__(
-        self, tenant_name: str, policy: Policy, pseudonyms: Pseudonyms, today: Callable[[], date] = _today
+        self,
+        tenant_name: str,
+        policy: Policy,
+        pseudonyms: Pseudonyms,
+        today: Callable[[], date] = _today,
+        epoch: int | None = None,
     ) -> None:
         self.pseudonyms = pseudonyms
         self._tenant = tenant_name
         self._policy = policy
         self._today = today
+        self._epoch = epoch
         self._rules = compile_policy(policy, pseudonyms)
         self._patients = Patients(policy, pseudonyms)
 
     def row(self, reference: Validated, resource: Phi[Resource] | None, prose: Phi[Scrubbed] | None = None) -> SafeRow:
-        """The row of a version, or the tombstone of a deletion. Raises Problem: NO_POLICY, RESOURCE_MISMATCH.
+        """The row of a version, or the tombstone of a deletion. Raises Problem: NO_POLICY, RESOURCE_MISMATCH, POLICY_BEHIND.
 
         `prose` has what may leave of each free text (see `texts_of`); what is not in it is withheld, and the row says so.
         """
         if reference.type not in self._rules:
             raise Problem(Code.NO_POLICY, "resourceType")
+        if self._epoch is not None and reference.generation >> 16 > self._epoch:
+            raise Problem(Code.POLICY_BEHIND, "generation")  # the row would pass for one of the newer policy
         names = self.pseudonyms
         key = names.id(reference.type, reference.id)
         version = names.version(reference.type, reference.id, reference.version)
@@ -179,6 +187,6 @@ def open_doors(tenant: "Tenant") -> tuple[Door, ...]:
         if release.pseudonym_key is None:
             raise ValueError("the release has no pseudonym key")
         key = bytes.fromhex(release.pseudonym_key.get_secret_value())
-        return Door(tenant.name, load(release.policy), Pseudonyms(key, release.key_id))
+        return Door(tenant.name, load(release.policy), Pseudonyms(key, release.key_id), epoch=tenant.epoch)
 
     return tuple(map(door, tenant.releases))

@@ -14,7 +14,7 @@ from handlers.deid import deidentify
 from shared.deid.door import open_doors
 from shared.deid.row import from_event
 from shared.effects import Publish
-from shared.errors import Code, Problem
+from shared.errors import Code, End, Problem
 from shared.events.data import Deidentified, Validated
 from shared.local.bigquery import Warehouse
 from shared.phi import Phi
@@ -94,3 +94,20 @@ def test_a_dataset_without_a_key_stops_the_start_where_keys_are_needed() -> None
     without = {name: value for name, value in GREEN.items() if name != "pseudonym_key"}
     [reason] = refusals(settings(tenants=(_tenant(without),)), {})
     assert reason == "tenant clinic: also pseudonym_key is missing"
+
+
+def test_an_event_of_a_newer_policy_waits_for_an_instance_that_has_it() -> None:
+    [door] = open_doors(Tenant.model_validate(tenant_json("clinical")))
+    newer = Validated(
+        project=PROJECT,
+        type="Patient",
+        id="p",
+        version="v",
+        last_updated="2026-11-24T07:00:00Z",
+        generation=2 << 16,
+        op="delete",
+    )
+    with pytest.raises(Problem) as behind:
+        door.row(newer, None)
+    assert (behind.value.code, behind.value.code.end) == (Code.POLICY_BEHIND, End.TRY_AGAIN)
+    assert door.row(newer.model_copy(update={"generation": 1 << 16}), None).deleted

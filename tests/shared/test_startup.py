@@ -39,6 +39,7 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
     "an embedded DLP": ({"dlp_endpoint": "canary:1"}, {}, "dlp_endpoint"),
     "text that no DLP has read": ({"text": "local"}, {}, "text is local"),
     "an embedded BigQuery": ({"bigquery_endpoint": "canary:1"}, {}, "bigquery_endpoint"),
+    "an embedded BigQuery's REST": ({"bigquery_url": "http://canary:1"}, {}, "bigquery_url"),
     "another token issuer's keys": ({"jwks_url": "https://canary.example/certs"}, {}, "jwks_url"),
     "a look-alike of Google's keys": ({"jwks_url": "https://www.googleapis.com.canary.example/"}, {}, "jwks_url"),
     "a ledger of its own": ({"ledger": "sqlite:/canary"}, {}, "ledger"),
@@ -158,3 +159,12 @@ def test_gunicorn_halts_when_the_service_refuses_to_start() -> None:
     result = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False, timeout=30)
     assert result.returncode == 3
     assert result.stdout.count("tenants: none is configured") == 1
+
+
+@pytest.mark.parametrize("zone", ["ingress", "analytics"])
+def test_the_client_that_lists_resources_is_the_clinical_zones_alone(zone: str) -> None:
+    sweeper = {"sweeper": {"id": "sweeper", "secret": "canary"}}
+    listing = clouded(zone, tenants=(Tenant.model_validate(tenant_json(zone) | sweeper),))
+    assert list(refusals(listing, CLOUD)) == [f"tenant clinic: sweeper is not for zone {zone}"]
+    at_home = clouded("clinical", tenants=(Tenant.model_validate(tenant_json("clinical") | sweeper),))
+    assert not list(refusals(at_home, CLOUD))

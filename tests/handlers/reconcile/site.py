@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from uuid import uuid4
 
 import orjson
@@ -9,6 +10,7 @@ import orjson
 from handlers.reconcile.publish import Events
 from handlers.reconcile.rounds import Rounds
 from handlers.reconcile.sweep import Sweep
+from shared.deid.door import Door, open_doors
 from shared.deid.row import SafeRow, from_event
 from shared.events.data import Deidentified, Validated
 from shared.events.envelope import Message
@@ -26,13 +28,19 @@ NOW = 1_790_000_000.0
 DAY = 86_400.0
 
 
+@cache
+def _doors() -> tuple[Door, ...]:
+    """The tenant's doors, under a policy that is new enough for every test."""
+    return open_doors(house.tenants()[0].model_copy(update={"epoch": 2}))
+
+
 class Site:
     """`clock` is seconds since the epoch. Changes are an hour old unless a test says otherwise."""
 
     def __init__(self) -> None:
         self.clock = NOW
         self.tenant = house.tenants()[0]
-        self.doors, self.ids = house.doors()[self.tenant.project], house.ids()[self.tenant.project]
+        self.doors, self.ids = _doors(), house.ids()[self.tenant.project]
         self.fhir, self.ledger, self.publisher = MemoryFhir([self.tenant.project]), MemoryLedger(), MemoryPublisher()
         self.warehouse, self.marks = MemoryWarehouse([self.tenant.name]), MemoryMarks()
         self._written = 0
