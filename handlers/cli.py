@@ -31,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="the main job end to end, on this machine, judged")
     demo.add_argument("--events", type=_count, default=300, metavar="N", help="how many writes the clinic does (300)")
     demo.add_argument("--faults", action="store_true", help="drop, double, delay and reorder deliveries; kill a worker")
+    demo.add_argument("--kill", type=float, metavar="SECONDS", help="kill -9 a worker every so many seconds")
     demo.add_argument(
         "--plant", choices=("lost", "duplicated", "leaked"), help="make one on purpose: the demo must fail"
     )
@@ -160,6 +161,7 @@ def _demo(options: argparse.Namespace) -> int:
     return run(
         options.events,
         faults=options.faults,
+        kill_every=options.kill,
         plant=options.plant,
         json_file=_from_caller(options.json),
         serve=options.serve,

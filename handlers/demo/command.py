@@ -25,9 +25,14 @@ SEED = 20261123
 SHOWN_EVERY = 5.0  # seconds between looks at the audit backlog, while the demo is left running
 
 
-def run(events: int, *, faults: bool, plant: str | None, json_file: Path | None, serve: bool) -> int:
+def run(
+    events: int, *, faults: bool, kill_every: float | None, plant: str | None, json_file: Path | None, serve: bool
+) -> int:
     """0 when all is well, 1 when something was lost, doubled or leaked."""
-    summary = asyncio.run(_until_signalled(_run(events, faults=faults, plant=plant, serve=serve, json_file=json_file)))
+    plan = Faults(SEED, enabled=True) if faults else None
+    display = Display()
+    demo = Demo(events, SEED, plan, plant, display, kill_every)
+    summary = asyncio.run(_until_signalled(_run(demo, plan, display, plant, serve=serve, json_file=json_file)))
     return 130 if summary is None else 0 if summary.good else 1
 
 
@@ -42,11 +47,10 @@ async def _until_signalled(work: Coroutine[None, None, Summary]) -> Summary | No
         return None
 
 
-async def _run(events: int, *, faults: bool, plant: str | None, serve: bool, json_file: Path | None) -> Summary:
-    display = Display()
-    plan = Faults(SEED, enabled=True) if faults else None
+async def _run(
+    demo: Demo, plan: Faults | None, display: Display, plant: str | None, *, serve: bool, json_file: Path | None
+) -> Summary:
     with tempfile.TemporaryDirectory(prefix="starvit-demo-") as folder:
-        demo = Demo(events, SEED, plan, plant, display)
         display.step("starting Pub/Sub, Medplum, BigQuery and the token issuer of this machine, and the service")
         async with embedded(Path(folder), faults=plan, observe=demo.observe) as stack:
             summary = await demo.run(stack)

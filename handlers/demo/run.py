@@ -40,8 +40,17 @@ BEYOND = frozenset({"fhir.deidentified", "analytics.committed", "analytics.quara
 class Demo:
     """One demo. `observe` is to be called for every message that Pub/Sub takes in."""
 
-    def __init__(self, events: int, seed: int, faults: Faults | None, plant: str | None, display: Display) -> None:
+    def __init__(
+        self,
+        events: int,
+        seed: int,
+        faults: Faults | None,
+        plant: str | None,
+        display: Display,
+        kill_every: float | None = None,
+    ) -> None:
         self._events, self._faults, self._plant, self._display = events, faults, plant, display
+        self._kill_every = kill_every
         self._clinic, self._history = Clinic(seed), History()
         self._messages: list[tuple[str, Message]] = []
         self._ids: dict[str, set[str]] = {}
@@ -58,15 +67,18 @@ class Demo:
         self._display.begin()
         started = monotonic()
         watching = asyncio.create_task(self._watch(stack))
+        killing = asyncio.create_task(self._kill(stack))
         try:
             await self._write(stack)
+            killing.cancel()
             await self._rest(stack, started)
             seconds = monotonic() - started - QUIET
             await self._drain_audit(stack)
         finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+            for task in (watching, killing):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             self._display.end()
         if self._plant in ("duplicated", "leaked"):
             await self._plant_message(stack)
@@ -74,7 +86,7 @@ class Demo:
 
     async def _write(self, stack: Stack) -> None:
         """The clinic's day, paced so that what is on its way stays bounded; under faults a worker dies twice."""
-        kills = {self._events // 3, 2 * self._events // 3} if self._faults else set()
+        kills = {self._events // 3, 2 * self._events // 3} if self._faults and not self._kill_every else set()
         for operation in self._clinic.operations(self._events):
             while self._on_its_way(stack) >= AT_ONCE:
                 await asyncio.sleep(0.01)
@@ -85,6 +97,12 @@ class Demo:
             if self._plant == "lost" and self._written == max(1, self._events // 2):
                 plants.lose(stack.pubsub)
             await asyncio.sleep(0)
+
+    async def _kill(self, stack: Stack) -> None:
+        """kill -9 of a worker every so many seconds, for as long as the clinic writes."""
+        while self._kill_every:
+            await asyncio.sleep(self._kill_every)
+            self._killed += stack.service.kill_a_worker()
 
     def _apply(self, stack: Stack, operation: Operation) -> None:
         if operation.action == "delete":
@@ -174,10 +192,11 @@ class Demo:
         )
 
     def _faulted(self) -> dict[str, int]:
+        killed = {"workers killed": self._killed} if self._faults or self._kill_every else {}
         if self._faults is None:
-            return {}
+            return killed
         done = self._faults.hooks + self._faults.pushes
-        return {name: done[name] for name in ("dropped", "doubled", "delayed")} | {"workers killed": self._killed}
+        return {name: done[name] for name in ("dropped", "doubled", "delayed")} | killed
 
     def _accepted(self) -> set[tuple[str, str, str]]:
         """The versions that ingress took: what it published to fhir.changed."""
