@@ -29,6 +29,13 @@ _ENDPOINTS: dict[str, tuple[str, str, str, str, str]] = {
         "each read of PHI: fhir.accessed → AuditEvent",
         "`tests/shared/test_pipeline.py`, `tests/shared/test_push.py`, `tests/shared/test_identity.py`",
     ),
+    "/v1/tasks/reconcile": (
+        "the token's e-mail is the scheduler's account",
+        "no input: the body is not read",
+        "one worker at a time; a deadline",
+        "each walk over resources: fhir.accessed → AuditEvent",
+        "`tests/journey/test_reconcile.py`, `tests/handlers/reconcile/test_rounds.py`",
+    ),
     "/v1/health/{live,ready}": ("anyone", "no input", "-", "-", "`tests/journey/test_the_demo.py`"),
 }
 
