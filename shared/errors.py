@@ -60,6 +60,7 @@ class Code(Enum):
     RESOURCE_MISMATCH = Meaning(_ASIDE, 204, "Medplum's answer is another resource or version than asked for.")
     RESOURCE_INVALID = Meaning(_ASIDE, 204, "The resource breaks a rule of FHIR R4 or of ours.")
     NO_POLICY = Meaning(_ASIDE, 204, "The de-identification policy does not know this resource type.")
+    VIEW_FAILED = Meaning(_ASIDE, 204, "A view does not fit the resource: a path yields what the view rules out.")
     ROW_REFUSED = Meaning(_ASIDE, 204, "The warehouse refused the row for good.")
     AUDIT_REFUSED = Meaning(_ASIDE, 204, "Medplum refused the AuditEvent for good.")
     HANDLER_FAILED = Meaning(_ASIDE, 204, "The handler failed three times in a way that it does not know.")
