@@ -60,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     validate = commands.add_parser("validate", help="NDJSON resources in, one OperationOutcome a line out")
     validate.set_defaults(run=_validate)
 
+    views = commands.add_parser("views", help="views over resources (SQL-on-FHIR): run one, judge them by a test suite")
+    _views_parser(views)
+
     risk = commands.add_parser("risk", help="how easily the patients of a de-identified data set could be told apart")
     _risk_parser(risk)
 
@@ -74,16 +77,16 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser(
         "bench",
-        help="figures, each measured in this run: start, deid, text, dlp, utility, ledger, simulate, model, reconcile",
+        help="figures, each measured in this run: start, deid, text, dlp, utility, ledger, simulate, model, reconcile, views",
     )
     bench.add_argument(
         "name",
         nargs="?",
-        choices=("start", "deid", "text", "dlp", "utility", "ledger", "simulate", "model", "reconcile"),
+        choices=("start", "deid", "text", "dlp", "utility", "ledger", "simulate", "model", "reconcile", "views"),
         default="start",
     )
     bench.add_argument("--examples", type=Path, metavar="D", help="deid, utility: HL7's R4 examples, unpacked")
-    bench.add_argument("--peers", action="store_true", help="text: beside other tools, installed into .peers")
+    bench.add_argument("--peers", action="store_true", help="text, views: beside other tools, installed into .peers")
     bench.add_argument("--seeds", type=int, metavar="N", help="simulate: so many days")
     bench.add_argument("--json", action="store_true", help="as JSON instead of a table")
     bench.set_defaults(run=_bench)
@@ -91,6 +94,16 @@ def _parser() -> argparse.ArgumentParser:
     openapi = commands.add_parser("openapi", help="write the OpenAPI contract to schemas/openapi/v1.json")
     openapi.set_defaults(run=_openapi)
     return parser
+
+
+def _views_parser(views: argparse.ArgumentParser) -> None:
+    verbs = views.add_subparsers(dest="verb", required=True, metavar="run|report")
+    run = verbs.add_parser("run", help="NDJSON resources in, the rows of a view out")
+    run.add_argument("view", type=Path, metavar="VIEW.json", help="a ViewDefinition")
+    report = verbs.add_parser("report", help="a SQL-on-FHIR test suite judged, in the suite's own form")
+    report.add_argument("--suite", type=Path, required=True, metavar="DIR", help="the folder of its JSON files")
+    report.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the report goes")
+    views.set_defaults(run=_views)
 
 
 def _dlq_parser(dlq: argparse.ArgumentParser) -> None:
@@ -199,6 +212,14 @@ def _validate(_: argparse.Namespace) -> int:
     return int(run(sys.stdin.buffer, sys.stdout.buffer, sys.stderr))
 
 
+def _views(options: argparse.Namespace) -> int:
+    from shared.views import command
+
+    if options.verb == "run":
+        return command.run(_called(options.view), sys.stdin.buffer, sys.stdout.buffer, sys.stderr)
+    return command.report(_called(options.suite), _called(options.out), sys.stderr)
+
+
 def _risk(options: argparse.Namespace) -> int:
     from handlers.risk.command import run
 
@@ -243,7 +264,11 @@ def _openapi(_: argparse.Namespace) -> int:
 
 def _from_caller(path: Path | None) -> Path | None:
     """A path as the caller meant it: `./dev` may be called from anywhere."""
-    return path if path is None else Path(os.environ.get("STARVIT_CALLED_FROM", ".")) / path
+    return path if path is None else _called(path)
+
+
+def _called(path: Path) -> Path:
+    return Path(os.environ.get("STARVIT_CALLED_FROM", ".")) / path
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """NDJSON in, NDJSON out: one line for each line, in order; a refused one answers with its number, a code and a place.
+Where a line has several answers, or none (the rows of a view), `expand` gives them in its place.
 
 Memory stays flat: one line at a time, and a line longer than the limit is passed over without being kept.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from time import monotonic
 from typing import BinaryIO, TextIO
 
@@ -25,15 +26,29 @@ def convert(
     name: str,
 ) -> int:
     """`one` for each object; its Problem refuses the line. 0 = all good, 1 = some lines refused."""
+    return expand(stdin, stdout, stderr, lambda given: (one(given),), name=name)
+
+
+def expand(
+    stdin: BinaryIO,
+    stdout: BinaryIO,
+    stderr: TextIO,
+    every: Callable[[Mapping[str, object]], Iterable[object]],
+    *,
+    name: str,
+    exact: bool = False,
+) -> int:
+    """As many lines as `every` gives for each object, none too. `exact`: decimals come as Decimal, with their zeros."""
     refused, progress = 0, _Progress(stderr, name)
     try:
         for number, line in enumerate(_lines(stdin, LIMIT), 1):
             try:
-                answer = one(_parsed(line))
+                answers = every(_parsed(line, exact))
             except Problem as problem:
                 refused += 1
-                answer = {"line": number, "error": {"code": problem.code.slug, "path": problem.at}}
-            stdout.write(orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE))
+                answers = ({"line": number, "error": {"code": problem.code.slug, "path": problem.at}},)
+            for answer in answers:
+                stdout.write(orjson.dumps(answer, float if exact else None, orjson.OPT_APPEND_NEWLINE))
             progress.at(number, refused)
         stdout.flush()
     except BrokenPipeError:
@@ -43,12 +58,12 @@ def convert(
     return SOME_REFUSED if refused else GOOD
 
 
-def _parsed(line: bytes | None) -> Mapping[str, object]:
+def _parsed(line: bytes | None, exact: bool) -> Mapping[str, object]:
     """Raises Problem: RESOURCE_TOO_LARGE, RESOURCE_NOT_JSON."""
     if line is None:
         raise Problem(Code.RESOURCE_TOO_LARGE)
     try:
-        return parse_object(line)
+        return parse_object(line, exact=exact)
     except NotStrictJson:
         raise Problem(Code.RESOURCE_NOT_JSON) from None
 

@@ -6,10 +6,11 @@ refused: duplicate keys, NaN and Infinity, numbers beyond a double, lone surroga
 not UTF-8, and nesting deeper than 100. Against: a signed or trusted body that says something else further on.
 
 The error has no text of the input, and no foreign exception hangs on it: a JSONDecodeError carries the whole document.
-Numbers become int and float, so a decimal's trailing zeros are lost; whoever needs them reads the bytes.
+Numbers become int and float, so a decimal's trailing zeros are lost; `exact` keeps them, as Decimal.
 """
 
 import json
+from decimal import Decimal
 from typing import NoReturn
 
 import orjson
@@ -24,17 +25,17 @@ class NotStrictJson(ValueError):
         super().__init__("not strict JSON")
 
 
-def parse(body: bytes) -> object:
+def parse(body: bytes, *, exact: bool = False) -> object:
     """The value of a body. Raises NotStrictJson."""
-    value = _read(body)
+    value = _read(body, _EXACT if exact else _DECODER)
     if value is _UNREADABLE or not _shallow(body, value):
         raise NotStrictJson  # here and not where it was found: the foreign exception would become its context
     return value
 
 
-def parse_object(body: bytes) -> dict[str, object]:
+def parse_object(body: bytes, *, exact: bool = False) -> dict[str, object]:
     """The object that a body is. Raises NotStrictJson, also for any other JSON value."""
-    value = parse(body)
+    value = parse(body, exact=exact)
     if not isinstance(value, dict):
         raise NotStrictJson
     return value
@@ -43,10 +44,10 @@ def parse_object(body: bytes) -> dict[str, object]:
 _UNREADABLE: object = object()
 
 
-def _read(body: bytes) -> object:
+def _read(body: bytes, decoder: json.JSONDecoder) -> object:
     try:
         orjson.loads(body)  # strict about encoding, surrogates and numbers, but silent about duplicates
-        return _DECODER.decode(body.decode())
+        return decoder.decode(body.decode())
     except (ValueError, RecursionError):
         return _UNREADABLE
 
@@ -63,6 +64,7 @@ def _no_constant(_: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant)
+_EXACT = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant, parse_float=Decimal)
 
 
 def _shallow(body: bytes, value: object) -> bool:

@@ -39,10 +39,12 @@ class ViewColumn:
 class View:
     """A view, ready to run. `rows` gives a resource's rows, each in the order of `columns`; none for another type.
 
-    `rows` raises Problem VIEW_FAILED where the resource does not fit the view.
+    `rows` raises Problem VIEW_FAILED where the resource does not fit the view. With `exact_decimals` it asks how
+    precisely numbers were written: whoever reads JSON for it should keep their zeros (Decimal).
     """
 
     name: str
     resource: str
     columns: tuple[ViewColumn, ...]
     rows: Callable[[Resource], list[Row]] = field(repr=False, compare=False)
+    exact_decimals: bool = False

@@ -1,0 +1,272 @@
+"""The FHIRPath functions that a view may call: SQL-on-FHIR's subset, its two keys, and a few that stand near them.
+
+An unknown function, or one with too many or too few arguments, is refused when the view is compiled.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from shared.views import arithmetic, keys, moments
+from shared.views import fhir_types as types
+from shared.views.collection import distinct, gather, items, one
+from shared.views.expression import Context, Expression, Run, Scope, Unsupported, Wrong, as_one, as_truth, boolean
+from shared.views.syntax import Literal, Member, Node, This
+
+type Build = Callable[[Expression, tuple[Node, ...], Context], Expression]
+
+
+def call_on(of: Expression, name: str, arguments: tuple[Node, ...], context: Context) -> Expression:
+    """A function called on what is compiled already. Raises Unsupported."""
+    known = _FUNCTIONS.get(name)
+    if known is None:
+        raise Unsupported("unknown-function")
+    build, least, most = known
+    if not least <= len(arguments) <= most:
+        raise Unsupported("wrong-arguments")
+    return build(of, arguments, context)
+
+
+def beside(of: Expression, name: str) -> Expression:
+    """What is said of a primitive stands beside it: `_birthDate`."""
+    get = of.run
+
+    def run(item: Any, scope: Scope) -> Any:
+        return gather(list(items(get(item, scope))), f"_{name}")
+
+    return Expression(run, "Element")
+
+
+def type_argument(arguments: tuple[Node, ...]) -> str:
+    """The type that an argument names. Raises Unsupported."""
+    match arguments:
+        case (Member(This(), name),):
+            return name
+        case (Member(Member(This(), "FHIR" | "System" as space), name),):
+            return f"{space}.{name}"
+    raise Unsupported("wrong-arguments")
+
+
+def _criteria(of: Expression, node: Node, context: Context) -> Run:
+    return as_truth(context.inside(of.type).compile(node))
+
+
+def _where(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
+    get, test = of.run, _criteria(of, arguments[0], context)
+
+    def run(item: Any, scope: Scope) -> Any:
+        found = get(item, scope)
+        if type(found) is list:
+            return [one_of for one_of in found if test(one_of, scope)] or None
+        return found if found is not None and test(found, scope) else None
+
+    return Expression(run, of.type, of.single, of.choices)
+
+
+def _exists(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
+    get = of.run
+    if not arguments:
+        return boolean(lambda item, scope: (found := get(item, scope)) is not None and found != [])
+    test = _criteria(of, arguments[0], context)
+
+    def run(item: Any, scope: Scope) -> bool:
+        for one_of in items(get(item, scope)):  # noqa: SIM110 - a generator costs more than the loop
+            if test(one_of, scope):
+                return True
+        return False
+
+    return boolean(run)
+
+
+def _empty(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
+    get = of.run
+    return boolean(lambda item, scope: (found := get(item, scope)) is None or found == [])
+
+
+def _not(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
+    get = as_truth(of)
+    return boolean(lambda item, scope: None if (found := get(item, scope)) is None else not found)
+
+
+def _all(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
+    get, test = of.run, _criteria(of, arguments[0], context)
+    return boolean(lambda item, scope: all(test(one_of, scope) for one_of in items(get(item, scope))))
+
+
+def _count(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
+    return Expression(lambda item, scope: len(items(of.run(item, scope))), "integer", single=True)
+
+
+def _first(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
+    get = of.run
+
+    def run(item: Any, scope: Scope) -> Any:
+        found = get(item, scope)
+        if type(found) is list:
+            return found[0] if found else None
+        return found
+
+    return Expression(run, of.type, single=True, choices=of.choices)
+
+
+def _last(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
+    def run(item: Any, scope: Scope) -> Any:
+        found = items(of.run(item, scope))
+        return found[-1] if found else None
+
+    return Expression(run, of.type, single=True, choices=of.choices)
+
+
+def _single(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
+    return Expression(as_one(of), of.type, single=True, choices=of.choices)
+
+
+def _distinct(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
+    return Expression(lambda item, scope: distinct(items(of.run(item, scope))), of.type)
+
+
+def _select(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
+    inner = context.inside(of.type).compile(arguments[0])
+
+    def run(item: Any, scope: Scope) -> Any:
+        found: list[Any] = []
+        for one_of in items(of.run(item, scope)):
+            found.extend(items(inner.run(one_of, scope)))
+        return found or None
+
+    return Expression(run, inner.type)
+
+
+def _iif(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
+    test, then = _criteria(of, arguments[0], context), context.compile(arguments[1])
+    otherwise = context.compile(arguments[2] if len(arguments) > 2 else Literal(None, None))
+    kind = then.type if then.type == otherwise.type or len(arguments) == 2 else None
+
+    def run(item: Any, scope: Scope) -> Any:
+        return (then if test(item, scope) else otherwise).run(item, scope)
+
+    return Expression(run, kind, then.single and otherwise.single)
+
+
+def _extension(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
+    get = of.run
+    url = arguments[0]
+    wanted = as_one(context.compile(url))
+
+    def run(item: Any, scope: Scope) -> Any:
+        name = wanted(item, scope)
+        found: list[Any] = []
+        for parent in items(get(item, scope)):
+            for extension in items(parent.get("extension")) if type(parent) is dict else ():
+                if type(extension) is dict and extension.get("url") == name:
+                    found.append(extension)
+        return found or None
+
+    return Expression(run, "Extension")
+
+
+def _join(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
+    between = as_one(context.compile(arguments[0])) if arguments else (lambda item, scope: "")
+
+    def run(item: Any, scope: Scope) -> Any:
+        found = items(of.run(item, scope))
+        if any(type(one_of) is not str for one_of in found):
+            raise Wrong
+        return (between(item, scope) or "").join(found) if found else None
+
+    return Expression(run, "string", single=True)
+
+
+def _to_string(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
+    get = as_one(of)
+
+    def run(item: Any, scope: Scope) -> Any:
+        found = get(item, scope)
+        if type(found) is bool:
+            return "true" if found else "false"
+        return str(found) if arithmetic.is_number(found) else found if type(found) is str else None
+
+    return Expression(run, "string", single=True)
+
+
+def _text(
+    of: Expression, arguments: tuple[Node, ...], context: Context, test: Callable[[str, str], bool]
+) -> Expression:
+    get, wanted = as_one(of), as_one(context.compile(arguments[0]))
+
+    def run(item: Any, scope: Scope) -> Any:
+        mine, theirs = get(item, scope), wanted(item, scope)
+        if mine is None or theirs is None:
+            return None
+        if type(mine) is not str or type(theirs) is not str:
+            raise Wrong
+        return test(mine, theirs)
+
+    return boolean(run)
+
+
+def _text_test(test: Callable[[str, str], bool]) -> Build:
+    return lambda of, arguments, context: _text(of, arguments, context, test)
+
+
+def _resource_key(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
+    get = of.run
+    return Expression(lambda item, scope: keys.resource_key(one(get(item, scope))), "string", single=True)
+
+
+def _reference_key(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
+    get, key = of.run, keys.reference_key(type_argument(arguments) if arguments else None)
+
+    def run(item: Any, scope: Scope) -> Any:
+        found = get(item, scope)
+        if type(found) is list:
+            return [name for reference in found if (name := key(reference)) is not None] or None
+        return key(found)
+
+    return Expression(run, "string", of.single)
+
+
+def _boundary(*, high: bool) -> Build:
+    def build(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
+        get = as_one(of)
+        digits: Run = as_one(context.compile(arguments[0])) if arguments else (lambda item, scope: None)
+
+        def run(item: Any, scope: Scope) -> Any:
+            found, precision, kind = get(item, scope), digits(item, scope), of.type
+            if type(found) is dict:  # a Period has its boundaries at its ends
+                found, kind = found.get("end" if high else "start"), "dateTime"
+            if precision is not None and type(precision) is not int:
+                raise Wrong
+            if type(found) is str:
+                return moments.boundary(found, kind, high=high, precision=precision)
+            return arithmetic.boundary(found, high=high, precision=precision) if arithmetic.is_number(found) else None
+
+        kind = "dateTime" if of.type == "Period" else "decimal" if of.type in types.NUMBERS else of.type
+        return Expression(run, kind, single=True)
+
+    return build
+
+
+_FUNCTIONS: dict[str, tuple[Build, int, int]] = {
+    "where": (_where, 1, 1),
+    "exists": (_exists, 0, 1),
+    "empty": (_empty, 0, 0),
+    "not": (_not, 0, 0),
+    "all": (_all, 1, 1),
+    "count": (_count, 0, 0),
+    "first": (_first, 0, 0),
+    "last": (_last, 0, 0),
+    "single": (_single, 0, 0),
+    "distinct": (_distinct, 0, 0),
+    "select": (_select, 1, 1),
+    "iif": (_iif, 2, 3),
+    "extension": (_extension, 1, 1),
+    "join": (_join, 0, 1),
+    "toString": (_to_string, 0, 0),
+    "startsWith": (_text_test(str.startswith), 1, 1),
+    "endsWith": (_text_test(str.endswith), 1, 1),
+    "contains": (_text_test(str.__contains__), 1, 1),
+    "getResourceKey": (_resource_key, 0, 0),
+    "getReferenceKey": (_reference_key, 0, 1),
+    "lowBoundary": (_boundary(high=False), 0, 1),
+    "highBoundary": (_boundary(high=True), 0, 1),
+}

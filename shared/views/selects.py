@@ -1,0 +1,152 @@
+"""How rows come out of a resource: a `select` compiled to a function that gives the rows of the item in focus.
+
+    column …            one part of a row, from the item
+    select, unionAll    parts with rows of their own
+    forEach, repeat …   all that, for each item of a path
+
+The rows of a select are the product of its parts, in the order columns, selects, unionAll. Selects that do not iterate
+are one with their parent, and the usual shapes (columns alone; columns and one part) have a function of their own.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+from shared.errors import Code, Problem
+from shared.views.collection import items
+from shared.views.definition import Row
+from shared.views.expression import Run, Scope
+from shared.views.fhirpath import FAILURES
+
+type Rows = Callable[[Any, Scope], list[Row]]
+type Items = Callable[[Any, Scope], Sequence[Any]]
+type Columns = tuple[tuple[str, Run], ...]
+
+
+class Part(NamedTuple):
+    """A part of the rows: columns from the item in focus, or rows of its own."""
+
+    columns: Columns = ()
+    rows: Rows | None = None
+
+
+def guarded(run: Run, path: str) -> Run:
+    """An expression whose failure is a Problem with its path."""
+
+    def safe(item: Any, scope: Scope) -> Any:
+        try:
+            return run(item, scope)
+        except FAILURES:
+            raise Problem(Code.VIEW_FAILED, path) from None
+
+    return safe
+
+
+def single(run: Run, path: str) -> Run:
+    """A column of one value. Several are an error, as the specification wants."""
+
+    def value(item: Any, scope: Scope) -> Any:
+        found = run(item, scope)
+        if type(found) is not list:
+            return found
+        if len(found) > 1:
+            raise Problem(Code.VIEW_FAILED, path)
+        return found[0] if found else None
+
+    return value
+
+
+def collected(run: Run) -> Run:
+    """A column of many values: a list, if an empty one."""
+    return lambda item, scope: list(items(run(item, scope)))
+
+
+def rows_of(parts: Sequence[Part]) -> Rows:
+    """The product of the parts."""
+    match _joined(parts):
+        case [Part(columns, None)]:
+            return lambda item, scope: [{name: get(item, scope) for name, get in columns}]
+        case [Part(_, rows)] if rows is not None:
+            return rows
+        case [Part(columns, None), Part(_, rows)] if rows is not None:
+            return _repeated(columns, rows)
+        case joined:
+            return _product([part.rows or rows_of([part]) for part in joined])
+
+
+def _joined(parts: Sequence[Part]) -> list[Part]:
+    """Columns that stand side by side are one part."""
+    joined: list[Part] = []
+    for part in parts:
+        if joined and part.rows is None and joined[-1].rows is None:
+            joined[-1] = Part(joined[-1].columns + part.columns)
+        else:
+            joined.append(part)
+    return joined
+
+
+def _repeated(columns: Columns, rows: Rows) -> Rows:
+    def run(item: Any, scope: Scope) -> list[Row]:
+        found = rows(item, scope)
+        if not found:
+            return found
+        same = {name: get(item, scope) for name, get in columns}
+        return [same | row for row in found]
+
+    return run
+
+
+def _product(parts: Sequence[Rows]) -> Rows:
+    def run(item: Any, scope: Scope) -> list[Row]:
+        found = [rows(item, scope) for rows in parts]
+        return [_merged(chosen) for chosen in product(*found)] if all(found) else []
+
+    return run
+
+
+def _merged(rows: tuple[Row, ...]) -> Row:
+    merged: Row = {}
+    for row in rows:
+        merged |= row
+    return merged
+
+
+def union(branches: Sequence[Rows]) -> Rows:
+    """The rows of each, one after the other."""
+    return lambda item, scope: [row for rows in branches for row in rows(item, scope)]
+
+
+def for_each(of: Run, rows: Rows, null: Mapping[str, object] | None) -> Rows:
+    """The rows of each item; where there is none, the row `null`, or no row at all."""
+    return _iterated(lambda item, scope: items(of(item, scope)), rows, null)
+
+
+def repeat(paths: Sequence[Run], rows: Rows) -> Rows:
+    """The rows of all that the paths reach, from depth to depth, each before what is below it."""
+
+    def below(item: Any, scope: Scope) -> Iterator[Any]:
+        for path in paths:
+            yield from items(path(item, scope))
+
+    def every(item: Any, scope: Scope) -> list[Any]:
+        found: list[Any] = []
+        waiting = list(below(item, scope))[::-1]
+        while waiting:
+            found.append(waiting.pop())
+            waiting.extend(list(below(found[-1], scope))[::-1])
+        return found
+
+    return _iterated(every, rows, None)
+
+
+def _iterated(every: Items, rows: Rows, null: Mapping[str, object] | None) -> Rows:
+    def run(item: Any, scope: Scope) -> list[Row]:
+        found = every(item, scope)
+        if not found:
+            return [] if null is None else [dict(null)]
+        resource = scope[0]
+        if len(found) == 1:
+            return rows(found[0], (resource, 0))
+        return [row for index, one in enumerate(found) for row in rows(one, (resource, index))]
+
+    return run
