@@ -49,10 +49,14 @@ class Context(NamedTuple):
     resource: str
     constants: Mapping[str, Literal]
     compiler: Callable[[Node, "Context"], Expression]
+    known: dict[tuple[int, str | None], tuple[Node, Expression]]  # the node is kept, so that its id stays its own
 
     def compile(self, node: Node) -> Expression:
-        """A part of an expression, with the same item in focus. Raises Unsupported."""
-        return self.compiler(node, self)
+        """A part of an expression, with the same item in focus, once. Raises Unsupported."""
+        key = (id(node), self.focus)
+        if key not in self.known:
+            self.known[key] = (node, self.compiler(node, self))
+        return self.known[key][1]
 
     def inside(self, focus: str | None) -> "Context":
         """The same, with the items of a collection in focus."""

@@ -18,7 +18,7 @@ FAILURES = (NotOne, Wrong, *arithmetic.FAILURES)  # what running an expression m
 
 def context(resource: str, constants: Mapping[str, Literal]) -> Context:
     """Where a view's expressions start: with the resource in focus."""
-    return Context(resource, resource, constants, compile_node)
+    return Context(resource, resource, constants, compile_node, {})
 
 
 def read(text: str) -> Node:

@@ -12,7 +12,8 @@ from typing import NamedTuple, NoReturn, final
 
 from shared.views.syntax import Binary, Call, Index, Literal, Member, Node, Sign, This, TypeTest, Variable
 
-LONGEST, DEEPEST = 10_000, 60
+LONGEST, DEEPEST = 10_000, 60  # characters; brackets in brackets
+_DEEPEST_TREE = 150  # `a.b.c` and `a or b or c` are three deep; the compiler and what it makes go down as far
 
 _TOKEN = re.compile(
     r"""\s+ | //[^\n]* | /\*.*?\*/
@@ -63,7 +64,31 @@ def parse(text: str) -> Node:
     reader = _Reader(_tokens(text))
     node = reader.expression(0)
     reader.end()
+    if _depth(node) > _DEEPEST_TREE:
+        raise NotFhirPath
     return node
+
+
+def _depth(node: Node) -> int:
+    deepest, waiting = 0, [(node, 1)]
+    while waiting:
+        one, depth = waiting.pop()
+        deepest = max(deepest, depth)
+        waiting.extend((part, depth + 1) for part in _parts(one))
+    return deepest
+
+
+def _parts(node: Node) -> tuple[Node, ...]:
+    match node:
+        case Binary():
+            return node.left, node.right
+        case Call():
+            return node.of, *node.arguments
+        case Index():
+            return node.of, node.at
+        case Member() | Sign() | TypeTest():
+            return (node.of,)
+    return ()
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -170,8 +195,7 @@ class _Reader:
             case _ if token.text == "{":
                 self._expect("}")
                 return Literal(None, None)
-            case _:
-                self._refuse()
+        raise NotFhirPath
 
     def _step(self, of: Node, name: str) -> Node:
         if not self._is("("):
