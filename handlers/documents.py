@@ -1,4 +1,4 @@
-"""The tables in docs/backend that say what the code says: written by `./dev python -m handlers.documents`, held by a test."""
+"""The tables in docs that say what the code says: written by `./dev python -m handlers.documents`, held by a test."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -10,6 +10,7 @@ from handlers.contract import document
 from shared.deid.policy import NAMES as POLICIES
 from shared.deid.policy import load
 from shared.settings import Settings, Tenant
+from shared.views.dictionary import dictionary
 
 _BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -122,6 +123,7 @@ TABLES = {
     "tenant": tenant_table,
     "handlers": handlers_table,
     "endpoints": endpoints_table,
+    "views": dictionary,
 }
 
 
