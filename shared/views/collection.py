@@ -31,8 +31,11 @@ def one(found: Any) -> Any:
     return found[0] if found else None
 
 
-def gather(found: list[Any], name: str) -> list[Any] | None:
+def gather(found: list[Any], name: str) -> Any:
     """A member of each item, in one list."""
+    if len(found) == 1:
+        item = found[0]
+        return item.get(name) if type(item) is dict else None
     result: list[Any] = []
     for item in found:
         if type(item) is dict and (value := item.get(name)) is not None:

@@ -8,6 +8,7 @@ that gives no boolean). Against: a view that never ends (a `repeat` that stays w
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple, final
 
 from shared.errors import Code, Problem
@@ -42,16 +43,20 @@ def compile_view(definition: Mapping[str, object]) -> View:
         raise ViewError("no-resource", "resource")
     if type(name) is not str or (name and not NAME.fullmatch(name)):
         raise ViewError("bad-name", "name")
-    context = fhirpath.context(resource, constants(definition.get("constant", [])))
-    compiler = _Compiler()
-    tests = [compiler.test(one, context, f"where[{n}]") for n, one in _listed(definition, "where", "")]
-    selected = compiler.selects(definition, "select", context, "", 0)
-    columns = tuple(column for one in selected for column in one.columns)
-    if not columns:
-        raise ViewError("no-columns", "select")
-    _named_once(columns, "select")
-    rows = selects.rows_of([part for one in selected for part in one.parts])
-    return View(name, resource, columns, _entry(resource, tests, rows), compiler.exact)
+    compiler = _Compiler(guarded=False)
+    columns, rows = compiler.whole(definition, resource)
+
+    @cache
+    def careful() -> Callable[[Resource], list[Row]]:
+        return _Compiler(guarded=True).whole(definition, resource)[1]
+
+    def run(given: Resource) -> list[Row]:
+        try:
+            return rows(given)
+        except fhirpath.FAILURES:
+            return careful()(given)  # the same once more, with guards that tell which path it was
+
+    return View(name, resource, columns, run, compiler.exact)
 
 
 def _entry(resource: str, tests: Sequence[Run], rows: Rows) -> Callable[[Resource], list[Row]]:
@@ -71,8 +76,22 @@ def _entry(resource: str, tests: Sequence[Run], rows: Rows) -> Callable[[Resourc
 class _Compiler:
     """One definition. `exact`: one of its paths asks how precisely a number was written."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, guarded: bool) -> None:
         self.exact = False
+        self._guard = selects.guarded if guarded else lambda run, path: run
+
+    def whole(
+        self, given: Mapping[str, object], of: str
+    ) -> tuple[tuple[ViewColumn, ...], Callable[[Resource], list[Row]]]:
+        """The columns and rows of a view."""
+        context = fhirpath.context(of, constants(given.get("constant", [])))
+        tests = [self.test(one, context, f"where[{n}]") for n, one in _listed(given, "where", "")]
+        selected = self.selects(given, "select", context, "", 0)
+        columns = tuple(column for one in selected for column in one.columns)
+        if not columns:
+            raise ViewError("no-columns", "select")
+        _named_once(columns, "select")
+        return columns, _entry(of, tests, selects.rows_of([part for one in selected for part in one.parts]))
 
     def test(self, given: object, context: Context, place: str) -> Run:
         """A filter: a boolean, or nothing."""
@@ -80,7 +99,9 @@ class _Compiler:
         compiled = self._expression(path, context, f"{place}.path")
         if compiled.type not in (None, "boolean"):
             raise ViewError("not-a-boolean", f"{place}.path")
-        run = selects.single(selects.guarded(compiled.run, str(path)), str(path))
+        run = selects.single(self._guard(compiled.run, str(path)), str(path))
+        if compiled.boolean:
+            return self._guard(compiled.run, str(path))
 
         def boolean(item: Any, scope: Scope) -> Any:
             found = run(item, scope)
@@ -129,7 +150,7 @@ class _Compiler:
             path = self._expression(text, context, at)
             if key == "repeat" and not _descends(fhirpath.read(str(text))):
                 raise ViewError("endless-repeat", at)
-            runs.append(selects.guarded(path.run, str(text)))
+            runs.append(self._guard(path.run, str(text)))
             kinds.add(path.type)
         return runs, context.inside(kinds.pop() if len(kinds) == 1 else None)
 
@@ -165,7 +186,7 @@ class _Compiler:
         if declared is not None and (type(declared) is not str or not declared):
             raise ViewError("bad-type", f"{place}.type")
         compiled = self._expression(path, context, f"{place}.path")
-        run = selects.guarded(compiled.run, str(path))
+        run = self._guard(compiled.run, str(path))
         get = selects.collected(run) if many else run if compiled.single else selects.single(run, str(path))
         kind = compiled.type if declared is None else types.normal(declared.removeprefix(_PREFIX))
         return ViewColumn(name, str(path), kind, many, description if type(description) is str else ""), get

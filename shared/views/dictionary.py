@@ -15,7 +15,9 @@ def dictionary() -> str:
 
 
 def _section(view: View) -> str:
-    rows = [(f"`{column.name}`", column.type or "", *_types(view, column), column.description) for column in view.columns]
+    rows = [
+        (f"`{column.name}`", column.type or "", *_types(view, column), column.description) for column in view.columns
+    ]
     return f"### `{view.name}`\n\n{describe(view.name)}\n\n{_table(_HEADS, rows)}"
 
 

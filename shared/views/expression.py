@@ -16,6 +16,14 @@ type Scope = tuple[Any, int]  # what no path reaches from the item in focus: the
 type Run = Callable[[Any, Scope], Any]
 
 
+class Path(NamedTuple):
+    """Members one after the other, from what `base` gives, or from the item in focus. `one`: the last is one by FHIR."""
+
+    base: Run | None
+    names: tuple[str, ...]
+    one: bool = False
+
+
 class Unsupported(Exception):
     """The view asks for what is not to be had: the code says what."""
 
@@ -29,12 +37,15 @@ class Wrong(Exception):
 
 
 class Expression(NamedTuple):
-    """`run` gives a collection (collection.py). `single`: never a list. `choices`: the types it may still have."""
+    """A compiled expression: `run` gives a collection (collection.py). The rest is what is known of it beforehand."""
 
     run: Run
     type: str | None = None
-    single: bool = False
-    choices: tuple[str, ...] = ()
+    single: bool = False  # it never gives a list
+    choices: tuple[str, ...] = ()  # the types that it may still have
+    constant: Literal | None = None  # it is always this
+    path: Path | None = None  # it is members alone: these, from there
+    matches: tuple[tuple[str, object], ...] = ()  # it asks whether these members have these values, and nothing else
 
     @property
     def boolean(self) -> bool:

@@ -34,10 +34,11 @@ _PARENTS = {
 
 
 class Found(NamedTuple):
-    """What is known of a member: its type, or the types that its JSON name may end in."""
+    """What is known of a member: its type, or the types that its JSON name may end in; whether there may be many."""
 
     type: str | None
     choices: tuple[str, ...] = ()
+    many: bool = True
 
 
 UNKNOWN = Found(None)
@@ -59,10 +60,10 @@ def member(of: str | None, name: str) -> Found:
     """What is known of a member of a type."""
     element = None if of is None else _elements(of).get(name)
     if element is not None:
-        return Found(element["types"][0])
+        return Found(element["types"][0], many=element.get("max", "1") not in ("0", "1"))
     choice = None if of is None else _elements(of).get(name + _CHOICE)
     if choice is not None:
-        return Found(None, tuple(choice["types"]))
+        return Found(None, tuple(choice["types"]), many=False)  # no choice of R4 repeats
     return UNKNOWN
 
 

@@ -47,7 +47,19 @@ def type_argument(arguments: tuple[Node, ...]) -> str:
 
 
 def _criteria(of: Expression, node: Node, context: Context) -> Run:
-    return as_truth(context.inside(of.type).compile(node))
+    test = context.inside(of.type).compile(node)
+    return _matching(test.matches) if test.matches else as_truth(test)
+
+
+def _matching(wanted: tuple[tuple[str, object], ...]) -> Run:
+    """`system = … and code = …` in one function. What is no object matches nothing."""
+    if len(wanted) == 1:
+        [(name, value)] = wanted
+        return lambda item, scope: type(item) is dict and item.get(name) == value
+    if len(wanted) == 2:
+        (name, value), (also, other) = wanted
+        return lambda item, scope: type(item) is dict and item.get(also) == other and item.get(name) == value
+    return lambda item, scope: type(item) is dict and all(item.get(name) == value for name, value in wanted)
 
 
 def _where(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
@@ -69,7 +81,10 @@ def _exists(of: Expression, arguments: tuple[Node, ...], context: Context) -> Ex
     test = _criteria(of, arguments[0], context)
 
     def run(item: Any, scope: Scope) -> bool:
-        for one_of in items(get(item, scope)):  # noqa: SIM110 - a generator costs more than the loop
+        found = get(item, scope)
+        if type(found) is not list:
+            return found is not None and bool(test(found, scope))
+        for one_of in found:  # noqa: SIM110 - a generator costs more than the loop
             if test(one_of, scope):
                 return True
         return False
@@ -153,13 +168,12 @@ def _extension(of: Expression, arguments: tuple[Node, ...], context: Context) ->
     wanted = as_one(context.compile(url))
 
     def run(item: Any, scope: Scope) -> Any:
-        name = wanted(item, scope)
-        found: list[Any] = []
-        for parent in items(get(item, scope)):
-            for extension in items(parent.get("extension")) if type(parent) is dict else ():
-                if type(extension) is dict and extension.get("url") == name:
-                    found.append(extension)
-        return found or None
+        parent, name = get(item, scope), wanted(item, scope)
+        if type(parent) is dict:
+            extensions = items(parent.get("extension"))
+        else:
+            extensions = items(gather(parent, "extension")) if type(parent) is list else ()
+        return [one_of for one_of in extensions if type(one_of) is dict and one_of.get("url") == name] or None
 
     return Expression(run, "Extension")
 

@@ -11,7 +11,7 @@ from typing import Any
 from shared.views import arithmetic
 from shared.views import fhir_types as types
 from shared.views.collection import gather, items, one, without_nulls
-from shared.views.expression import Context, Expression, Run, Scope, Unsupported, Wrong, boolean
+from shared.views.expression import Context, Expression, Path, Run, Scope, Unsupported, Wrong, boolean
 from shared.views.functions import call_on
 from shared.views.syntax import Call, Index, Literal, Member, Node, This
 
@@ -30,7 +30,7 @@ def this(context: Context) -> Expression:
 def literal(given: Literal) -> Expression:
     """A value that stands in the path."""
     value = given.value
-    return Expression(lambda item, scope: value, given.type, single=True)
+    return Expression(lambda item, scope: value, given.type, single=True, constant=given)
 
 
 def variable(name: str, context: Context) -> Expression:
@@ -55,24 +55,43 @@ def member(node: Member, context: Context) -> Expression:
     if found.type is None and (found.choices or not types.known(of.type)):
         choices = found.choices or types.all_types()
         return Expression(_any_choice(of.run, node.name, choices), None, choices=choices)
-    return _named(of, node.name, found.type, starts=starts)
+    return _named(of, node.name, found, starts=starts)
 
 
-def _named(of: Expression, name: str, kind: str | None, *, starts: bool) -> Expression:
-    run = _at_start(name) if starts else _after(of.run, name)
-    return Expression(_without_nulls(run) if kind is None or kind in types.PRIMITIVES else run, kind)
+def _named(of: Expression, name: str, found: types.Found, *, starts: bool) -> Expression:
+    before = Path(None if starts else of.run, ()) if of.path is None else of.path
+    path = Path(before.base, (*before.names, name), not found.many)
+    get = _chain(path.base, path.names) if path.base or len(path.names) > 1 else _one_step(name)
+    nulls = found.many and (found.type is None or found.type in types.PRIMITIVES)
+    return Expression(_without_nulls(get) if nulls else get, found.type, path=path)
 
 
-def _at_start(name: str) -> Run:
-    return lambda item, scope: item.get(name) if type(item) is dict else None
-
-
-def _after(of: Run, name: str) -> Run:
+def _one_step(name: str) -> Run:
     def run(item: Any, scope: Scope) -> Any:
-        found = of(item, scope)
-        if type(found) is dict:
-            return found.get(name)
-        return gather(found, name) if type(found) is list else None
+        try:
+            return item.get(name)
+        except AttributeError:  # the item is no object
+            return None
+
+    return run
+
+
+def _chain(base: Run | None, names: tuple[str, ...]) -> Run:
+    """All the steps in one function."""
+    start = _one_step(names[0]) if base is None else base
+    rest = names[1:] if base is None else names
+
+    def run(item: Any, scope: Scope) -> Any:
+        found = start(item, scope)
+        for name in rest:
+            kind = type(found)
+            if kind is dict:
+                found = found.get(name)
+            elif kind is list:
+                found = gather(found, name)
+            else:
+                return None
+        return found
 
     return run
 
@@ -80,7 +99,7 @@ def _after(of: Run, name: str) -> Run:
 def _without_nulls(of: Run) -> Run:
     def run(item: Any, scope: Scope) -> Any:
         found = of(item, scope)
-        return without_nulls(found) if type(found) is list else found
+        return without_nulls(found) if type(found) is list and None in found else found
 
     return run
 
@@ -134,7 +153,9 @@ def _chosen(node: Node, wanted: str, context: Context) -> Expression | None:
             parent = context.compile(of)
             found = types.member(parent.type, name)
             if found.choices or (found.type is None and not types.known(parent.type)):
-                return _named(parent, types.json_name(name, wanted), wanted, starts=isinstance(of, This))
+                return _named(
+                    parent, types.json_name(name, wanted), found._replace(type=wanted), starts=isinstance(of, This)
+                )
         case Index(of, at) if (chosen := _chosen(of, wanted, context)) is not None:
             return index(chosen, context.compile(at))
         case Call(of, "first" | "last" | "single" | "where" as name, arguments):

@@ -11,7 +11,7 @@ from shared.views import arithmetic, moments
 from shared.views import fhir_types as types
 from shared.views.collection import distinct, equal, items, one
 from shared.views.expression import Context, Expression, Run, Scope, Wrong, as_one, as_truth, boolean
-from shared.views.syntax import Binary, Literal
+from shared.views.syntax import Binary
 
 
 def sign(which: str, of: Expression) -> Expression:
@@ -31,9 +31,13 @@ def binary(node: Binary, context: Context) -> Expression:
     left, right = context.compile(node.left), context.compile(node.right)
     operator = node.operator
     if operator in _LOGIC:
-        return boolean(_LOGIC[operator](as_truth(left), as_truth(right)))
-    if operator in ("=", "!=", "~", "!~"):
-        return boolean(_equality(operator, node, left, right))
+        run = _LOGIC[operator](as_truth(left), as_truth(right))
+        both = left.matches + right.matches if operator == "and" and left.matches and right.matches else ()
+        return boolean(run)._replace(matches=both)
+    if operator in ("=", "!="):
+        return _plain_equality(left, right, wanted=operator == "=") or boolean(_equality(operator, left, right))
+    if operator in ("~", "!~"):
+        return boolean(_equality(operator, left, right))
     if operator in ("<", ">", "<=", ">="):
         return boolean(_comparison(operator, left, right))
     if operator in ("in", "contains"):
@@ -94,10 +98,8 @@ def _moment_types(left: Expression, right: Expression) -> bool:
     return left.type in types.MOMENTS or right.type in types.MOMENTS
 
 
-def _equality(operator: str, node: Binary, left: Expression, right: Expression) -> Run:
+def _equality(operator: str, left: Expression, right: Expression) -> Run:
     wanted = operator in ("=", "~")
-    if operator in ("=", "!=") and type(node.right) is Literal and right.type == "string":
-        return _equal_to_string(left, node.right.value, wanted=wanted)
     same = _same_moment if _moment_types(left, right) else equal
 
     def run(item: Any, scope: Scope) -> Any:
@@ -117,9 +119,11 @@ def _equality(operator: str, node: Binary, left: Expression, right: Expression) 
     return run
 
 
-def _equal_to_string(left: Expression, text: object, *, wanted: bool) -> Run:
-    """The commonest of all: `system = 'http://loinc.org'`."""
-    of = left.run
+def _plain_equality(left: Expression, right: Expression, *, wanted: bool) -> Expression | None:
+    """The commonest of all: `system = 'http://loinc.org'`, a text against a constant one."""
+    if right.constant is None or right.constant.type not in types.STRINGS or left.type in types.MOMENTS:
+        return None
+    of, text = left.run, right.constant.value
 
     def run(item: Any, scope: Scope) -> Any:
         found = of(item, scope)
@@ -129,7 +133,9 @@ def _equal_to_string(left: Expression, text: object, *, wanted: bool) -> Run:
             found = found[0] if len(found) == 1 else found
         return None if found is None else (found == text) is wanted
 
-    return run
+    path = left.path
+    plain = wanted and path is not None and path.base is None and path.one and len(path.names) == 1
+    return boolean(run)._replace(matches=((path.names[0], text),) if path is not None and plain else ())
 
 
 def _same_moment(left: Any, right: Any) -> bool | None:
