@@ -66,13 +66,13 @@ def blood_pressure(given: Json) -> list[Json]:
             "encounter_key": _key(given.get("encounter"), "Encounter/"),
             "status": given.get("status"),
             "effective": given.get("effectiveDateTime"),
+            "interpretation": _first(map(_code, given.get("interpretation", ()))),
+            "body_site": _code(given.get("bodySite")),
+            "method": _code(given.get("method")),
             "systolic": systolic.get("value"),
             "systolic_unit": systolic.get("code"),
             "diastolic": diastolic.get("value"),
             "diastolic_unit": diastolic.get("code"),
-            "interpretation": _first(map(_code, given.get("interpretation", ()))),
-            "body_site": _code(given.get("bodySite")),
-            "method": _code(given.get("method")),
         }
     ]
 

@@ -17,7 +17,7 @@ from shared.views import fhirpath, selects
 from shared.views.constants import NAME, constants
 from shared.views.definition import Resource, Row, View, ViewColumn, ViewError
 from shared.views.expression import Context, Expression, Run, Scope, Unsupported
-from shared.views.selects import Part, Rows
+from shared.views.selects import Column, Part, Rows
 from shared.views.syntax import Binary, Call, Index, Member, Node, This, TypeTest
 
 _DEEPEST = 20
@@ -156,11 +156,11 @@ class _Compiler:
 
     def _inside(self, given: Mapping[str, object], context: Context, at: str, depth: int) -> _Selected:
         columns: list[ViewColumn] = []
-        getters: list[tuple[str, Run]] = []
+        getters: list[Column] = []
         for number, one in _listed(given, "column", at):
-            column, get = self._column(one, context, f"{at}column[{number}]")
+            column, member, get = self._column(one, context, f"{at}column[{number}]")
             columns.append(column)
-            getters.append((column.name, get))
+            getters.append((column.name, member, get))
         parts = [Part(tuple(getters))] if getters else []
         for nested in self.selects(given, "select", context, at, depth):
             columns.extend(nested.columns)
@@ -174,7 +174,7 @@ class _Compiler:
         _named_once(columns, at.removesuffix("."))
         return _Selected(tuple(columns), tuple(parts))
 
-    def _column(self, given: object, context: Context, place: str) -> tuple[ViewColumn, Run]:
+    def _column(self, given: object, context: Context, place: str) -> tuple[ViewColumn, str | None, Run]:
         if type(given) is not dict:
             raise ViewError("not-an-object", place)
         name, path, many = given.get("name"), given.get("path"), given.get("collection", False)
@@ -189,7 +189,9 @@ class _Compiler:
         run = self._guard(compiled.run, str(path))
         get = selects.collected(run) if many else run if compiled.single else selects.single(run, str(path))
         kind = compiled.type if declared is None else types.normal(declared.removeprefix(_PREFIX))
-        return ViewColumn(name, str(path), kind, many, description if type(description) is str else ""), get
+        plain = compiled.path is not None and compiled.path.plain and not many
+        told = ViewColumn(name, str(path), kind, many, description if type(description) is str else "")
+        return told, compiled.path.names[0] if compiled.path and plain else None, get
 
     def _expression(self, path: object, context: Context, place: str) -> Expression:
         if type(path) is not str:

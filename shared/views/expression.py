@@ -23,6 +23,11 @@ class Path(NamedTuple):
     names: tuple[str, ...]
     one: bool = False
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is one member, and one thing, of the item in focus."""
+        return self.base is None and self.one and len(self.names) == 1
+
 
 class Unsupported(Exception):
     """The view asks for what is not to be had: the code says what."""

@@ -46,24 +46,16 @@ def type_argument(arguments: tuple[Node, ...]) -> str:
     raise Unsupported("wrong-arguments")
 
 
-def _criteria(of: Expression, node: Node, context: Context) -> Run:
+def _criteria(of: Expression, node: Node, context: Context) -> tuple[tuple[tuple[str, object], ...], Run]:
+    """A test of each item: the values that members must have, if it asks for nothing else, and a function in any case."""
     test = context.inside(of.type).compile(node)
-    return _matching(test.matches) if test.matches else as_truth(test)
-
-
-def _matching(wanted: tuple[tuple[str, object], ...]) -> Run:
-    """`system = … and code = …` in one function. What is no object matches nothing."""
-    if len(wanted) == 1:
-        [(name, value)] = wanted
-        return lambda item, scope: type(item) is dict and item.get(name) == value
-    if len(wanted) == 2:
-        (name, value), (also, other) = wanted
-        return lambda item, scope: type(item) is dict and item.get(also) == other and item.get(name) == value
-    return lambda item, scope: type(item) is dict and all(item.get(name) == value for name, value in wanted)
+    return test.matches, as_truth(test)
 
 
 def _where(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
-    get, test = of.run, _criteria(of, arguments[0], context)
+    get, matches, test = of.run, *_criteria(of, arguments[0], context)
+    if len(matches) == 1:
+        return Expression(_where_matching(get, *matches[0]), of.type, of.single, of.choices)
 
     def run(item: Any, scope: Scope) -> Any:
         found = get(item, scope)
@@ -74,11 +66,25 @@ def _where(of: Expression, arguments: tuple[Node, ...], context: Context) -> Exp
     return Expression(run, of.type, of.single, of.choices)
 
 
+def _where_matching(get: Run, name: str, value: object) -> Run:
+    """`where(system = …)`"""
+
+    def run(item: Any, scope: Scope) -> Any:
+        found = get(item, scope)
+        if type(found) is list:
+            return [one_of for one_of in found if type(one_of) is dict and one_of.get(name) == value] or None
+        return found if type(found) is dict and found.get(name) == value else None
+
+    return run
+
+
 def _exists(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
     get = of.run
     if not arguments:
         return boolean(lambda item, scope: (found := get(item, scope)) is not None and found != [])
-    test = _criteria(of, arguments[0], context)
+    matches, test = _criteria(of, arguments[0], context)
+    if len(matches) == 2:
+        return boolean(_exists_matching(get, *matches))
 
     def run(item: Any, scope: Scope) -> bool:
         found = get(item, scope)
@@ -92,6 +98,22 @@ def _exists(of: Expression, arguments: tuple[Node, ...], context: Context) -> Ex
     return boolean(run)
 
 
+def _exists_matching(get: Run, one_pair: tuple[str, object], other: tuple[str, object]) -> Run:
+    """`exists(system = … and code = …)`"""
+    (name, value), (also, wanted) = one_pair, other
+
+    def run(item: Any, scope: Scope) -> bool:
+        found = get(item, scope)
+        if type(found) is list:
+            for one_of in found:  # noqa: SIM110 - a generator costs more than the loop
+                if type(one_of) is dict and one_of.get(also) == wanted and one_of.get(name) == value:
+                    return True
+            return False
+        return type(found) is dict and found.get(also) == wanted and found.get(name) == value
+
+    return run
+
+
 def _empty(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
     get = of.run
     return boolean(lambda item, scope: (found := get(item, scope)) is None or found == [])
@@ -103,7 +125,7 @@ def _not(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expre
 
 
 def _all(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
-    get, test = of.run, _criteria(of, arguments[0], context)
+    get, (_, test) = of.run, _criteria(of, arguments[0], context)
     return boolean(lambda item, scope: all(test(one_of, scope) for one_of in items(get(item, scope))))
 
 
@@ -152,7 +174,7 @@ def _select(of: Expression, arguments: tuple[Node, ...], context: Context) -> Ex
 
 
 def _iif(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
-    test, then = _criteria(of, arguments[0], context), context.compile(arguments[1])
+    (_, test), then = _criteria(of, arguments[0], context), context.compile(arguments[1])
     otherwise = context.compile(arguments[2] if len(arguments) > 2 else Literal(None, None))
     kind = then.type if then.type == otherwise.type or len(arguments) == 2 else None
 

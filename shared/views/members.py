@@ -76,8 +76,23 @@ def _one_step(name: str) -> Run:
     return run
 
 
+def _two_steps(first: str, second: str) -> Run:
+    def run(item: Any, scope: Scope) -> Any:
+        try:
+            found = item.get(first)
+        except AttributeError:
+            return None
+        if type(found) is dict:
+            return found.get(second)
+        return gather(found, second) if type(found) is list else None
+
+    return run
+
+
 def _chain(base: Run | None, names: tuple[str, ...]) -> Run:
     """All the steps in one function."""
+    if base is None and len(names) == 2:
+        return _two_steps(*names)
     start = _one_step(names[0]) if base is None else base
     rest = names[1:] if base is None else names
 

@@ -134,8 +134,7 @@ def _plain_equality(left: Expression, right: Expression, *, wanted: bool) -> Exp
         return None if found is None else (found == text) is wanted
 
     path = left.path
-    plain = wanted and path is not None and path.base is None and path.one and len(path.names) == 1
-    return boolean(run)._replace(matches=((path.names[0], text),) if path is not None and plain else ())
+    return boolean(run)._replace(matches=((path.names[0], text),) if wanted and path and path.plain else ())
 
 
 def _same_moment(left: Any, right: Any) -> bool | None:

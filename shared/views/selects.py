@@ -9,7 +9,6 @@ are one with their parent, and the usual shapes (columns alone; columns and one 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import product
 from typing import Any, NamedTuple
 
 from shared.errors import Code, Problem
@@ -20,13 +19,13 @@ from shared.views.fhirpath import FAILURES
 
 type Rows = Callable[[Any, Scope], list[Row]]
 type Items = Callable[[Any, Scope], Sequence[Any]]
-type Columns = tuple[tuple[str, Run], ...]
+type Column = tuple[str, str | None, Run]  # its name, the member that it is if it is no more than that, its function
 
 
 class Part(NamedTuple):
     """A part of the rows: columns from the item in focus, or rows of its own."""
 
-    columns: Columns = ()
+    columns: tuple[Column, ...] = ()
     rows: Rows | None = None
 
 
@@ -65,13 +64,29 @@ def rows_of(parts: Sequence[Part]) -> Rows:
     """The product of the parts."""
     match _joined(parts):
         case [Part(columns, None)]:
-            return lambda item, scope: [{name: get(item, scope) for name, get in columns}]
+            row = _row(columns)
+            return lambda item, scope: [row(item, scope)]
         case [Part(_, rows)] if rows is not None:
             return rows
         case [Part(columns, None), Part(_, rows)] if rows is not None:
-            return _repeated(columns, rows)
+            return _repeated(_row(columns), rows)
         case joined:
             return _product([part.rows or rows_of([part]) for part in joined])
+
+
+def _row(columns: Sequence[Column]) -> Callable[[Any, Scope], Row]:
+    """Plain members are read in place, without a call; what is no object, or a list after all, takes the long way."""
+
+    def run(item: Any, scope: Scope) -> Row:
+        try:
+            return {
+                name: get(item, scope) if member is None or type(found := item.get(member)) is list else found
+                for name, member, get in columns
+            }
+        except AttributeError:
+            return {name: get(item, scope) for name, _, get in columns}
+
+    return run
 
 
 def _joined(parts: Sequence[Part]) -> list[Part]:
@@ -85,30 +100,26 @@ def _joined(parts: Sequence[Part]) -> list[Part]:
     return joined
 
 
-def _repeated(columns: Columns, rows: Rows) -> Rows:
+def _repeated(row: Callable[[Any, Scope], Row], rows: Rows) -> Rows:
     def run(item: Any, scope: Scope) -> list[Row]:
         found = rows(item, scope)
         if not found:
             return found
-        same = {name: get(item, scope) for name, get in columns}
-        return [same | row for row in found]
+        same = row(item, scope)
+        return [same | one for one in found]
 
     return run
 
 
 def _product(parts: Sequence[Rows]) -> Rows:
     def run(item: Any, scope: Scope) -> list[Row]:
-        found = [rows(item, scope) for rows in parts]
-        return [_merged(chosen) for chosen in product(*found)] if all(found) else []
+        product: list[Row] = [{}]
+        for rows in parts:
+            found = rows(item, scope)
+            product = [one | other for one in product for other in found]
+        return product
 
     return run
-
-
-def _merged(rows: tuple[Row, ...]) -> Row:
-    merged: Row = {}
-    for row in rows:
-        merged |= row
-    return merged
 
 
 def union(branches: Sequence[Rows]) -> Rows:
