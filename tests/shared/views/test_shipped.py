@@ -71,7 +71,9 @@ def test_every_column_is_described_and_has_the_type_that_its_path_tells(view: Vi
 
     def bare(select: dict[str, Any]) -> dict[str, Any]:
         columns = [{**column, "type": None} for column in select.get("column", [])]
-        rest = {key: [bare(one) for one in select[key]] for key in ("select", "unionAll") if key in select}
+        rest: dict[str, Any] = {
+            key: [bare(one) for one in select[key]] for key in ("select", "unionAll") if key in select
+        }
         return {**select, "column": columns, **rest}
 
     definition = definitions()[view.name]
