@@ -91,24 +91,32 @@ def _two_steps(first: str, second: str) -> Run:
 
 def _chain(base: Run | None, names: tuple[str, ...]) -> Run:
     """All the steps in one function."""
-    if base is None and len(names) == 2:
+    if base is not None:
+        return lambda item, scope: _down(base(item, scope), names)
+    if len(names) == 2:
         return _two_steps(*names)
-    start = _one_step(names[0]) if base is None else base
-    rest = names[1:] if base is None else names
+    first, rest = names[0], names[1:]
 
     def run(item: Any, scope: Scope) -> Any:
-        found = start(item, scope)
-        for name in rest:
-            kind = type(found)
-            if kind is dict:
-                found = found.get(name)
-            elif kind is list:
-                found = gather(found, name)
-            else:
-                return None
-        return found
+        try:
+            found = item.get(first)
+        except AttributeError:
+            return None
+        return None if found is None else _down(found, rest)
 
     return run
+
+
+def _down(found: Any, names: tuple[str, ...]) -> Any:
+    for name in names:
+        kind = type(found)
+        if kind is dict:
+            found = found.get(name)
+        elif kind is list:
+            found = gather(found, name)
+        else:
+            return None
+    return found
 
 
 def _without_nulls(of: Run) -> Run:

@@ -8,7 +8,7 @@ The rows of a select are the product of its parts, in the order columns, selects
 are one with their parent, and the usual shapes (columns alone; columns and one part) have a function of their own.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shared.errors import Code, Problem
@@ -18,7 +18,6 @@ from shared.views.expression import Run, Scope
 from shared.views.fhirpath import FAILURES
 
 type Rows = Callable[[Any, Scope], list[Row]]
-type Items = Callable[[Any, Scope], Sequence[Any]]
 type Column = tuple[str, str | None, Run]  # its name, the member that it is if it is no more than that, its function
 
 
@@ -129,35 +128,35 @@ def union(branches: Sequence[Rows]) -> Rows:
 
 def for_each(of: Run, rows: Rows, null: Mapping[str, object] | None) -> Rows:
     """The rows of each item; where there is none, the row `null`, or no row at all."""
-    return _iterated(lambda item, scope: items(of(item, scope)), rows, null)
+
+    def run(item: Any, scope: Scope) -> list[Row]:
+        found = of(item, scope)
+        if type(found) is list and found:
+            return _each(found, rows, scope)
+        if found is None or found == []:
+            return [] if null is None else [dict(null)]
+        return rows(found, (scope[0], 0))
+
+    return run
 
 
 def repeat(paths: Sequence[Run], rows: Rows) -> Rows:
     """The rows of all that the paths reach, from depth to depth, each before what is below it."""
 
-    def below(item: Any, scope: Scope) -> Iterator[Any]:
-        for path in paths:
-            yield from items(path(item, scope))
+    def below(item: Any, scope: Scope) -> list[Any]:
+        return [found for path in paths for found in items(path(item, scope))]
 
-    def every(item: Any, scope: Scope) -> list[Any]:
+    def run(item: Any, scope: Scope) -> list[Row]:
         found: list[Any] = []
-        waiting = list(below(item, scope))[::-1]
+        waiting = below(item, scope)[::-1]
         while waiting:
             found.append(waiting.pop())
-            waiting.extend(list(below(found[-1], scope))[::-1])
-        return found
-
-    return _iterated(every, rows, None)
-
-
-def _iterated(every: Items, rows: Rows, null: Mapping[str, object] | None) -> Rows:
-    def run(item: Any, scope: Scope) -> list[Row]:
-        found = every(item, scope)
-        if not found:
-            return [] if null is None else [dict(null)]
-        resource = scope[0]
-        if len(found) == 1:
-            return rows(found[0], (resource, 0))
-        return [row for index, one in enumerate(found) for row in rows(one, (resource, index))]
+            waiting.extend(below(found[-1], scope)[::-1])
+        return _each(found, rows, scope)
 
     return run
+
+
+def _each(found: Sequence[Any], rows: Rows, scope: Scope) -> list[Row]:
+    resource = scope[0]
+    return [row for index, item in enumerate(found) for row in rows(item, (resource, index))]
