@@ -117,13 +117,18 @@ def controls_table() -> str:
     return _table(("", "identifier", "rules", "test"), rows)
 
 
+def views_table() -> str:
+    """The data dictionary: a table for each view."""
+    return dictionary(_table)
+
+
 TABLES = {
     "controls": controls_table,
     "settings": settings_table,
     "tenant": tenant_table,
     "handlers": handlers_table,
     "endpoints": endpoints_table,
-    "views": dictionary,
+    "views": views_table,
 }
 
 

@@ -101,3 +101,17 @@ def test_help_names_every_command() -> None:
     _, _, told = dev()
     for command in ("demo", "test", "serve", "deid", "validate", "risk", "dlq", "bench", "openapi"):
         assert command in told
+
+
+def test_views_run_gives_the_rows_of_a_view_and_refuses_a_bad_one(tmp_path: Path) -> None:
+    view = tmp_path / "view.json"
+    columns = [{"name": "family", "path": "name.family.first()"}, {"name": "id", "path": "getResourceKey()"}]
+    view.write_text(json.dumps({"resource": "Patient", "select": [{"column": columns}]}))
+    status, lines, _ = dev("views", "run", str(view), given=ndjson(*LINES, "not json"))
+    assert status == 1
+    assert lines == [
+        {"family": "Canaryfamily", "id": "p1"},
+        {"line": 4, "error": {"code": "resource-not-json", "path": ""}},
+    ]
+    view.write_text(json.dumps({"resource": "Patient", "select": [{"forEach": "@@"}]}))
+    assert dev("views", "run", str(view)) == (2, [], "views: bad-fhirpath at select[0].forEach\n")

@@ -1,24 +1,26 @@
 """The data dictionary of the shipped views, as Markdown: what each column means and what it is in BigQuery."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from shared.views.definition import View, ViewColumn
 from shared.views.shipped import describe, shipped
 from shared.views.typed import warehouse_columns
 
+type Table = Callable[[tuple[str, ...], Sequence[tuple[str, ...]]], str]
+
 _HEADS = ("column", "FHIR type", "safe-harbor", "expert", "what it is")
 
 
-def dictionary() -> str:
-    """A section for each view, in the order of their names."""
-    return "\n".join(_section(view) for view in shipped())
+def dictionary(table: Table) -> str:
+    """A section for each view, in the order of their names; `table` writes a Markdown table."""
+    return "\n".join(_section(view, table) for view in shipped())
 
 
-def _section(view: View) -> str:
+def _section(view: View, table: Table) -> str:
     rows = [
         (f"`{column.name}`", column.type or "", *_types(view, column), column.description) for column in view.columns
     ]
-    return f"### `{view.name}`\n\n{describe(view.name)}\n\n{_table(_HEADS, rows)}"
+    return f"### `{view.name}`\n\n{describe(view.name)}\n\n{table(_HEADS, rows)}"
 
 
 def _types(view: View, column: ViewColumn) -> tuple[str, str]:
@@ -29,8 +31,3 @@ def _types(view: View, column: ViewColumn) -> tuple[str, str]:
         return ", ".join(name + kind for name, kind in zip(names, kinds, strict=True))
 
     return under("safe-harbor"), under("expert")
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---" for _ in heads], *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)

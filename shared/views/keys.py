@@ -26,18 +26,13 @@ def resource_key(node: Any) -> object:
 def reference_key(only: str | None) -> Callable[[Any], object]:
     """The key of what a Reference points to, of this type alone where one is named."""
 
-    prefix = None if only is None else f"{only}/"
+    prefix = f"{only}/" if only else None
+    at = len(prefix or "")
 
     def key(node: Any) -> object:
         if type(node) is not dict or type(text := node.get("reference")) is not str:
             return None
-        if (
-            prefix is not None
-            and text.startswith(prefix)
-            and (name := text[len(prefix) :]).isalnum()
-            and name.isascii()
-            and len(name) <= 64
-        ):
+        if prefix and text.startswith(prefix) and (name := text[at:]).isalnum() and name.isascii():
             return name  # what it is nearly always, and beyond the door always
         found = _RELATIVE.fullmatch(text) or _LITERAL.fullmatch(text)
         if found is None or (only is not None and found[1] != only):

@@ -115,7 +115,11 @@ def _product(parts: Sequence[Rows]) -> Rows:
         product: list[Row] = [{}]
         for rows in parts:
             found = rows(item, scope)
-            product = [one | other for one in product for other in found]
+            if len(found) == 1:
+                for one in product:
+                    one.update(found[0])
+            else:
+                product = [one | other for one in product for other in found]
         return product
 
     return run
