@@ -79,6 +79,11 @@ class Context(NamedTuple):
         return self._replace(focus=focus)
 
 
+type Build = Callable[
+    [Expression, tuple[Node, ...], Context], Expression
+]  # a function, on what and with which arguments
+
+
 def boolean(run: Run) -> Expression:
     """An expression that gives true, false or None."""
     return Expression(run, "boolean", single=True)

@@ -3,16 +3,25 @@
 An unknown function, or one with too many or too few arguments, is refused when the view is compiled.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from shared.views import arithmetic, keys, moments
 from shared.views import fhir_types as types
 from shared.views.collection import distinct, gather, items, one
-from shared.views.expression import Context, Expression, Run, Scope, Unsupported, Wrong, as_one, as_truth, boolean
+from shared.views.expression import (
+    Build,
+    Context,
+    Expression,
+    Run,
+    Scope,
+    Unsupported,
+    Wrong,
+    as_one,
+    as_truth,
+    boolean,
+)
+from shared.views.functions_of_text import FUNCTIONS_OF_TEXT
 from shared.views.syntax import Literal, Member, Node, This
-
-type Build = Callable[[Expression, tuple[Node, ...], Context], Expression]
 
 
 def call_on(of: Expression, name: str, arguments: tuple[Node, ...], context: Context) -> Expression:
@@ -200,50 +209,6 @@ def _extension(of: Expression, arguments: tuple[Node, ...], context: Context) ->
     return Expression(run, "Extension")
 
 
-def _join(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
-    between = as_one(context.compile(arguments[0])) if arguments else (lambda item, scope: "")
-
-    def run(item: Any, scope: Scope) -> Any:
-        found = items(of.run(item, scope))
-        if any(type(one_of) is not str for one_of in found):
-            raise Wrong
-        return (between(item, scope) or "").join(found) if found else None
-
-    return Expression(run, "string", single=True)
-
-
-def _to_string(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
-    get = as_one(of)
-
-    def run(item: Any, scope: Scope) -> Any:
-        found = get(item, scope)
-        if type(found) is bool:
-            return "true" if found else "false"
-        return str(found) if arithmetic.is_number(found) else found if type(found) is str else None
-
-    return Expression(run, "string", single=True)
-
-
-def _text(
-    of: Expression, arguments: tuple[Node, ...], context: Context, test: Callable[[str, str], bool]
-) -> Expression:
-    get, wanted = as_one(of), as_one(context.compile(arguments[0]))
-
-    def run(item: Any, scope: Scope) -> Any:
-        mine, theirs = get(item, scope), wanted(item, scope)
-        if mine is None or theirs is None:
-            return None
-        if type(mine) is not str or type(theirs) is not str:
-            raise Wrong
-        return test(mine, theirs)
-
-    return boolean(run)
-
-
-def _text_test(test: Callable[[str, str], bool]) -> Build:
-    return lambda of, arguments, context: _text(of, arguments, context, test)
-
-
 def _resource_key(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
     get = of.run
     return Expression(lambda item, scope: keys.resource_key(one(get(item, scope))), "string", single=True)
@@ -296,11 +261,7 @@ _FUNCTIONS: dict[str, tuple[Build, int, int]] = {
     "select": (_select, 1, 1),
     "iif": (_iif, 2, 3),
     "extension": (_extension, 1, 1),
-    "join": (_join, 0, 1),
-    "toString": (_to_string, 0, 0),
-    "startsWith": (_text_test(str.startswith), 1, 1),
-    "endsWith": (_text_test(str.endswith), 1, 1),
-    "contains": (_text_test(str.__contains__), 1, 1),
+    **FUNCTIONS_OF_TEXT,
     "getResourceKey": (_resource_key, 0, 0),
     "getReferenceKey": (_reference_key, 0, 1),
     "lowBoundary": (_boundary(high=False), 0, 1),
