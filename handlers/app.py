@@ -70,7 +70,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             world.ready = False
 
     # The contract is a file, schemas/openapi/v1.json, not an endpoint.
-    app = FastAPI(version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        version=VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,  # a redirect would be made of the Host header and the path: an open one, and an echo
+    )
     _mount(app, world)
     return app
 
