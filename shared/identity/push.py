@@ -6,16 +6,20 @@ so a verified one is remembered until it runs out.
 """
 
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, final
 
 import jwt
+from jwt.utils import base64url_decode
 
 from shared.errors import Code, Problem
 from shared.identity.keys import SigningKeys
+from shared.strict_json import parse_object
 
+_JWS = re.compile(r"[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+")  # compact form, signed; the library takes more
 _SKEW = 30.0  # seconds by which clocks may differ
 _LARGEST = 8192  # characters of a token
 _LONGEST = 3600 + 300  # seconds that a token may be good for: Google's are good for an hour
@@ -47,7 +51,7 @@ class PushTokens:
         if not authorization:
             raise Problem(Code.NO_TOKEN, "authorization")
         scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token or len(token) > _LARGEST or not token.isascii():
+        if scheme.lower() != "bearer" or len(token) > _LARGEST or not _JWS.fullmatch(token):
             raise Problem(Code.BAD_TOKEN, "authorization")
         digest = hashlib.sha256(token.encode()).digest()
         caller = self._memo.get(digest)
@@ -67,6 +71,7 @@ class PushTokens:
             # Before anything is trusted: `none`, HS256 over the public key, and critical extensions nobody here knows.
             if header.get("alg") != "RS256" or not isinstance(kid, str) or "crit" in header:
                 raise Problem(Code.BAD_TOKEN, "authorization")
+            parse_object(base64url_decode(token.split(".")[1]))  # a claim given twice would be two claims
             # Our clock, not the library's: times are checked below.
             claims = jwt.decode(
                 token,
