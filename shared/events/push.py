@@ -55,6 +55,8 @@ def parse(headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Push:
     content_type = given.get("content-type", "")
     media = _media(content_type)
     if media == _STRUCTURED:
+        if any(name.startswith("ce-") for name in given):  # two events in one request: one for each reader
+            raise Problem(Code.MALFORMED_ENVELOPE, "ce-*")
         return _structured(_object(content_type, body))
     if media.startswith("application/cloudevents"):  # a batch, or a format that nobody here reads
         raise Problem(Code.MALFORMED_ENVELOPE, "content-type")
