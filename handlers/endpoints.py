@@ -3,6 +3,7 @@
 Routes take the raw request: FastAPI's own parsing would echo a refused body in its answer.
 """
 
+import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ from fastapi import FastAPI, Request, Response
 from handlers.contract import HEALTH, RECONCILE, WEBHOOK, push_operation
 from handlers.http import answer, guarded, health, no_content, read_body
 from shared.errors import Problem
-from shared.pipeline import Pipeline
+from shared.limits import Room
+from shared.pipeline import Headers, Pipeline
 from shared.settings import Settings
 from shared.subscriber import Route, Subscription
 from shared.telemetry.report import received
@@ -34,6 +36,10 @@ class World:
     webhooks: "Webhooks | None" = None
     reconcile: "Task | None" = None
     ready: bool = False
+    room: Room = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.room = Room(self.settings.body_room)
 
 
 def mount_webhook(app: FastAPI, world: World) -> None:
@@ -41,15 +47,15 @@ def mount_webhook(app: FastAPI, world: World) -> None:
     from shared.phi import Phi
 
     async def receive(request: Request) -> Response:
-        body = Phi(await read_body(request, world.settings.webhook_limit))
         assert world.webhooks is not None
-        try:
-            await world.webhooks.receive(
-                request.path_params["subscription"], request.scope["headers"], body, address=_address(request)
-            )
-        except Problem as refused:
-            received(refused.code)
-            raise
+        who = address(request.scope["headers"], request.client.host if request.client else "", world.settings.proxies)
+        subscription = request.path_params["subscription"]
+        async with read_body(request, world.settings.webhook_limit, world.room) as body:
+            try:
+                await world.webhooks.receive(subscription, request.scope["headers"], Phi(body), address=who)
+            except Problem as refused:
+                received(refused.code)
+                raise
         received()
         return no_content()
 
@@ -60,9 +66,9 @@ def mount_push(app: FastAPI, world: World, on: Subscription) -> None:
     """POST /v1/push/{handler}, for one handler."""
 
     async def receive(request: Request) -> Response:
-        body = await read_body(request, world.settings.push_limit)
         assert world.pipeline is not None
-        return answer(await world.pipeline.run(world.routes[on.handler], request.scope["headers"], body))
+        async with read_body(request, world.settings.push_limit, world.room) as body:
+            return answer(await world.pipeline.run(world.routes[on.handler], request.scope["headers"], body))
 
     _post(app, on.path, receive, push_operation(on))
 
@@ -71,9 +77,9 @@ def mount_reconcile(app: FastAPI, world: World) -> None:
     """POST /v1/tasks/reconcile"""
 
     async def receive(request: Request) -> Response:
-        await read_body(request, TASK_LIMIT)
         assert world.reconcile is not None
-        await world.reconcile.run(request.scope["headers"])
+        async with read_body(request, TASK_LIMIT, world.room):
+            await world.reconcile.run(request.scope["headers"])
         return no_content()
 
     _post(app, "/v1/tasks/reconcile", receive, RECONCILE)
@@ -98,7 +104,25 @@ def _post(
     app.add_api_route(path, guarded(endpoint), methods=["POST"], **operation)  # type: ignore[arg-type]
 
 
-def _address(request: Request) -> str:
-    """Who is asking: the last hop that Google's front end wrote down, or the peer itself on one machine."""
-    forwarded = request.headers.get("x-forwarded-for", "")
-    return forwarded.rsplit(",", 1)[-1].strip() or (request.client.host if request.client else "")
+def address(headers: Headers, peer: str, proxies: int) -> str:
+    """Who is asking, for the limiter: what the outermost of our proxies wrote down, or the peer where there is none.
+
+    Each proxy adds the address that it was called from on the right; all further left was sent by the caller, who may
+    write there what he likes. An IPv6 caller owns a /64 at least, so that is what is counted.
+    """
+    hops = [
+        hop.strip()
+        for name, value in headers
+        if name == b"x-forwarded-for"
+        for hop in value.decode("latin-1").split(",")
+    ]
+    text = hops[-proxies] if 0 < proxies <= len(hops) else peer
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return peer
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return text

@@ -4,38 +4,50 @@ Errors are problem details (RFC 9457): `type` names the code, `title` says what 
 is no `detail`: it would be the place where a value slips in.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
+from handlers.wire import document
 from shared.errors import Code, Problem
+from shared.limits import Room
 from shared.pipeline import Answer
 from shared.telemetry.report import bind_request, crashed, current_request_id, thread_headers
 
 PROBLEM = "application/problem+json"
 
 
-async def read_body(request: Request, limit: int) -> bytes:
+@asynccontextmanager
+async def read_body(request: Request, limit: int, room: Room) -> AsyncIterator[bytes]:
     """The raw bytes. Raises Problem(BODY_TOO_LARGE) as soon as the limit is passed, BAD_BODY for an encoded body.
 
-    Encodings are refused: Medplum and Pub/Sub send none, and a bomb of 10 MB unpacks to gigabytes.
+    Encodings are refused: Medplum and Pub/Sub send none, and a bomb of 10 MB unpacks to gigabytes. The bytes count
+    against the process's `room` until the caller is done with them: OVERLOADED when it is full.
     """
     if request.headers.get("content-encoding", "identity") != "identity":
         raise Problem(Code.BAD_BODY, "content-encoding")
     declared = request.headers.get("content-length", "0")
-    if declared.isascii() and declared.isdigit() and int(declared) > limit:
+    if declared.isascii() and declared.isdigit() and (len(declared) > 20 or int(declared) > limit):
         raise Problem(Code.BODY_TOO_LARGE, "body")
     chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise Problem(Code.BODY_TOO_LARGE, "body")
-        chunks.append(chunk)
-    return b"".join(chunks)
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            room.take(len(chunk))
+            if size > limit:
+                raise Problem(Code.BODY_TOO_LARGE, "body")
+            chunks.append(chunk)
+        body = b"".join(chunks)
+        chunks.clear()
+        yield body
+    finally:
+        room.give(size)
 
 
 def answer(result: Answer) -> Response:
@@ -60,22 +72,17 @@ def health(*, up: bool) -> Response:
     return JSONResponse({"up": up}, 200 if up else 503)
 
 
-def problem(code: Code, *, retry_after: float | None = None) -> Response:
+def problem(code: Code, *, retry_after: float | None = None, allow: str | None = None) -> Response:
     """A problem document."""
     status = code.status
     headers = thread_headers()
+    if allow is not None:
+        headers["allow"] = allow
     if status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
     if retry_after is not None:
         headers["retry-after"] = str(max(1, round(retry_after)))
-    body = {
-        "type": f"urn:starvit:problem:{code.slug}",
-        "title": code.value.text,
-        "status": status,
-        "code": code.slug,
-        "instance": f"urn:starvit:request:{current_request_id()}",
-    }
-    return JSONResponse(body, status, headers, PROBLEM)
+    return JSONResponse(document(code, current_request_id()), status, headers, PROBLEM)
 
 
 def guarded(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
@@ -87,6 +94,8 @@ def guarded(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Req
             return await endpoint(request)
         except Problem as bad:
             return problem(bad.code, retry_after=bad.retry_after)
+        except ClientDisconnect:  # nobody is there to answer, and nothing of ours has failed
+            return problem(Code.BAD_REQUEST)
         except Exception as error:  # noqa: BLE001 - the last line of defence; the type and the place are logged
             crashed(error)
             return problem(Code.INTERNAL)
@@ -100,7 +109,8 @@ def install_errors(app: FastAPI) -> None:
     async def refused(_: Request, error: Exception) -> Response:
         bind_request()  # no endpoint has
         status = error.status_code if isinstance(error, HTTPException) else 500
-        return problem({404: Code.UNKNOWN_ROUTE, 405: Code.METHOD_NOT_ALLOWED}.get(status, Code.INTERNAL))
+        allow = (getattr(error, "headers", None) or {}).get("Allow")  # the methods of our route
+        return problem({404: Code.UNKNOWN_ROUTE, 405: Code.METHOD_NOT_ALLOWED}.get(status, Code.INTERNAL), allow=allow)
 
     app.add_exception_handler(HTTPException, refused)
 

@@ -1,14 +1,17 @@
-"""The Uvicorn worker as we run it: uvloop, httptools, no server's own logs, and no header that tells what runs here."""
+"""The Uvicorn worker as we run it: uvloop, httptools in bounds, no server's own logs, no header that tells what runs here."""
 
 from typing import Any, ClassVar
 
 from uvicorn_worker import UvicornWorker
 
+from handlers.wire import Bounded
+
 
 class Worker(UvicornWorker):  # type: ignore[misc]  # the package has no types
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
-        "http": "httptools",
+        "http": Bounded,
+        "ws": "none",  # no upgrade is ever asked for by anybody we know
         "lifespan": "on",
         "access_log": False,
         "log_config": None,

@@ -1,6 +1,8 @@
-"""How often is too often: token buckets, and what was seen a moment ago. Per process, bounded in memory."""
+"""How much is too much: token buckets, what was seen a moment ago, bytes in hand. Per process, bounded in memory."""
 
 from collections import OrderedDict
+
+from shared.errors import Code, Problem
 
 
 class Allowance:
@@ -38,3 +40,20 @@ class Recent:
         self._at.move_to_end(id)
         if len(self._at) > self._keys:
             self._at.popitem(last=False)
+
+
+class Room:
+    """Bytes of requests that may be in hand at once: a flood of large bodies must not end the process."""
+
+    def __init__(self, bytes: int) -> None:
+        self._left = bytes
+
+    def take(self, size: int) -> None:
+        """Take so many, each of which is given back whatever comes. Raises Problem(OVERLOADED) when there are no more."""
+        self._left -= size
+        if self._left < 0:
+            raise Problem(Code.OVERLOADED, "body")
+
+    def give(self, size: int) -> None:
+        """Give back what was taken."""
+        self._left += size

@@ -142,11 +142,18 @@ class Settings(BaseSettings):
     webhook_limit: int = Field(default=10_000_000, gt=0, description="bytes of a webhook's body")
     push_limit: int = Field(default=14_000_000, gt=0, description="bytes of a push: 10 MB of data as base64 in JSON")
     resource_limit: int = Field(default=2_000_000, gt=0, description="bytes of a resource read from Medplum")
+    body_room: int = Field(default=128_000_000, gt=0, description="bytes of bodies in hand at once; more are sent back")
     concurrency: int = Field(default=100, gt=0, description="messages in work at once; more are sent back (429)")
     poison_limit: int = Field(
         default=50, gt=0, le=100, description="set aside of a handler's and tenant's last 100 messages before it stops"
     )
     unsigned_per_minute: int = Field(default=120, gt=0, description="webhooks without a valid signature, per address")
+    proxies: int = Field(
+        default=1,
+        ge=0,
+        description="how many proxies of ours add to X-Forwarded-For: Cloud Run's front end alone is 1, "
+        "a load balancer before it makes 2; 0: the peer itself is who asks",
+    )
     claims_per_minute: int = Field(
         default=600, gt=0, description="delete claims per subscription; the rest is reconcile's"
     )

@@ -1,0 +1,105 @@
+"""HTTP off the wire, within bounds: a head of so many bytes in so many seconds, and then a body in so many more.
+
+    connection ─► head: 10 s, 32 KiB ─► body: 60 s, bytes by endpoint ─► answer ─► idle: 75 s ─► closed
+
+Uvicorn alone bounds only the pause between two requests: who sends a head one byte a minute, a header that never ends, or
+a body that nobody reads any more, would hold a connection and its memory for ever. Gunicorn's own limits are those of its
+own parsers, and do not count under this worker. What the parser refuses gets the one error model, and none of the input.
+"""
+
+import asyncio
+import json
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from shared.errors import Code
+
+HEAD_BYTES = 32 * 1024
+HEAD_SECONDS = 10.0
+BODY_SECONDS = 60.0
+
+
+class Bounded(HttpToolsProtocol):
+    """A connection. Times run on the loop's clock, one timer at a time."""
+
+    head_seconds, body_seconds = HEAD_SECONDS, BODY_SECONDS
+    _timer: asyncio.TimerHandle | None = None
+    _in_head = True
+    _head = 0  # bytes of this request's head: as they come, and again as they are understood
+    _large = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._within(self.head_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._within(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._in_head and not self.transport.is_closing():  # the parser says nothing of a header before its end
+            self._head += len(data)
+            if self._head > 2 * HEAD_BYTES:
+                self._refuse(Code.HEAD_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        self._in_head, self._head = True, 0
+        self._within(self.head_seconds)
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._grown(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        self._grown(len(name) + len(value) + 4)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._within(self.body_seconds)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._within(None)
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(Code.HEAD_TOO_LARGE if self._large else Code.BAD_REQUEST)
+
+    def _grown(self, size: int) -> None:
+        self._head += size
+        if self._head > HEAD_BYTES:
+            self._large = True
+            raise ValueError  # the parser stops, and the refusal above is sent
+
+    def _within(self, seconds: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if seconds is None else self.loop.call_later(seconds, self._late)
+
+    def _late(self) -> None:
+        self.transport.abort()
+
+    def _refuse(self, code: Code) -> None:
+        self._within(None)
+        body = json.dumps(document(code)).encode()
+        self.transport.write(
+            f"HTTP/1.1 {code.status} X\r\ncontent-type: application/problem+json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode()
+            + body
+        )
+        self.transport.close()
+
+
+def document(code: Code, request: str = "") -> dict[str, Any]:
+    """A problem document (RFC 9457)."""
+    return {
+        "type": f"urn:starvit:problem:{code.slug}",
+        "title": code.value.text,
+        "status": code.status,
+        "code": code.slug,
+        "instance": f"urn:starvit:request:{request}",
+    }
