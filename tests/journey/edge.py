@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 
 from handlers.app import create_app
 from handlers.provisioning import provision
@@ -24,6 +25,7 @@ URL = "http://127.0.0.1:8080"
 class Edge:
     """`published` is all that reached Pub/Sub, with its topic."""
 
+    app: FastAPI
     http: httpx.AsyncClient
     issuer: Issuer
     settings: Settings
@@ -46,15 +48,8 @@ async def edge(zone: str = "all", **changed: object) -> AsyncIterator[Edge]:
     certs = await issuer.serve()
     pubsub = PubSub(observe=lambda topic, message: published.append((topic, message)))
     address = await pubsub.start()
-    using = settings(
-        zone,
-        jwks_url=certs,
-        pubsub_endpoint=address,
-        bigquery_endpoint="127.0.0.1:9",
-        medplum_url="http://127.0.0.1:9",
-        public_url=URL,
-        **changed,
-    )
+    nothing = {"bigquery_endpoint": "127.0.0.1:9", "medplum_url": "http://127.0.0.1:9", "public_url": URL}
+    using = settings(zone, jwks_url=certs, pubsub_endpoint=address, **{**nothing, **changed})
     async with publisher_client(address) as publisher, subscriber_client(address) as subscriber:
         await provision(using, publisher, subscriber, url=lambda _: "http://127.0.0.1:9")
     app = create_app(using)
@@ -63,7 +58,7 @@ async def edge(zone: str = "all", **changed: object) -> AsyncIterator[Edge]:
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as http,
         ):
-            yield Edge(http, issuer, using, published)
+            yield Edge(app, http, issuer, using, published)
     finally:
         await pubsub.stop()
         await issuer.stop()
