@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from fastapi import FastAPI
@@ -278,4 +277,4 @@ def _hosts(settings: Settings) -> frozenset[str]:
     urls = [settings.jwks_url]
     if settings.zone in (Zone.CLINICAL, Zone.ALL):
         urls.append(settings.medplum_url)
-    return frozenset(urlsplit(url).hostname or "" for url in urls)
+    return frozenset(egress.host_of(url, local=settings.local) for url in urls)

@@ -10,6 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+_BENCHES = (
+    *("start", "deid", "text", "dlp", "utility", "ledger", "simulate", "model", "reconcile", "views"),
+    *("attacks", "fuzz"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,17 +81,18 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser(
         "bench",
-        help="figures, each measured in this run: start, deid, text, dlp, utility, ledger, simulate, model, reconcile, views",
+        help=f"figures, each measured in this run: {', '.join(_BENCHES)}",
     )
     bench.add_argument(
         "name",
         nargs="?",
-        choices=("start", "deid", "text", "dlp", "utility", "ledger", "simulate", "model", "reconcile", "views"),
+        choices=_BENCHES,
         default="start",
     )
     bench.add_argument("--examples", type=Path, metavar="D", help="deid, utility: HL7's R4 examples, unpacked")
     bench.add_argument("--peers", action="store_true", help="text, views: beside other tools, installed into .peers")
     bench.add_argument("--seeds", type=int, metavar="N", help="simulate: so many days")
+    bench.add_argument("--inputs", type=int, metavar="N", help="fuzz: so many requests")
     bench.add_argument("--json", action="store_true", help="as JSON instead of a table")
     bench.set_defaults(run=_bench)
 
@@ -250,6 +255,8 @@ def _bench(options: argparse.Namespace) -> int:
     more: dict[str, object] = {"examples": _from_caller(options.examples)} if options.examples else {}
     if options.peers:
         more["peers"] = True
+    if options.inputs:
+        more["inputs"] = options.inputs
     if options.seeds:
         more["seeds"] = options.seeds
     return int(import_module(f"tests.bench.{options.name}").run(as_json=options.json, **more))

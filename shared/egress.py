@@ -16,6 +16,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpcore
 import httpx
@@ -43,7 +44,9 @@ async def _resolve(host: str, port: int) -> list[str]:
 
 
 def client(hosts: Collection[str], *, timeout: float, local: bool, resolve: Resolve = _resolve) -> Client:
-    """A client for these hosts and no others. `local` allows plain http, and only to loopback.
+    """A client for these hosts (`name`, or `name:port` for another port than 443) and no others.
+
+    `local` allows plain http, on any port, and only to loopback.
 
     `timeout` is in seconds, for a whole call from the name's look-up to the body's end. A request may ask for less.
     """
@@ -54,6 +57,12 @@ def client(hosts: Collection[str], *, timeout: float, local: bool, resolve: Reso
         follow_redirects=False,
         trust_env=False,
     )
+
+
+def host_of(url: str, *, local: bool) -> str:
+    """The entry of the list that a configured URL stands for. On one machine ports are what the system gives."""
+    parts = urlsplit(url)
+    return parts.hostname or "" if local or parts.port in (None, 443) else f"{parts.hostname}:{parts.port}"
 
 
 class _AllowListed(httpx.AsyncBaseTransport):
@@ -72,7 +81,8 @@ class _AllowListed(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
         plain = url.scheme == "http" and self._local and url.host in _LOOPBACK_NAMES
-        if url.host not in self._hosts or not (url.scheme == "https" or plain):
+        port = "" if url.port is None or plain else f":{url.port}"
+        if f"{url.host}{port}" not in self._hosts or not (url.scheme == "https" or plain):
             raise Problem(Code.EGRESS_DENIED, "host")
         assert isinstance(request.stream, httpx.AsyncByteStream)
         until = asyncio.get_running_loop().time() + self._seconds(request)

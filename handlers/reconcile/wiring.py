@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from handlers.reconcile.publish import Events
@@ -64,7 +63,7 @@ def rounds(
 async def opened(settings: Settings, *, apply: bool) -> AsyncIterator[Rounds]:
     """Reconcile on its own, as a job or on the command line."""
     async with AsyncExitStack() as stack:
-        host = urlsplit(settings.medplum_url).hostname or ""
+        host = egress.host_of(settings.medplum_url, local=settings.local)
         http = egress.client(frozenset({host}), timeout=_PATIENCE, local=settings.local)
         stack.push_async_callback(http.aclose)
         publisher = PubSubPublisher(settings.gcp_project, settings.pubsub_endpoint)

@@ -18,6 +18,7 @@ from typing import Any
 
 from handlers import catalog
 from shared.errors import Code, End
+from shared.local.medplum import Medplum
 from shared.settings import Tenant
 from tests.journey.edge import Edge, edge
 from tests.tenant import EVENT_KEY, HOOK_SECRET, PROJECT, PSEUDONYM_KEY, tenant
@@ -59,7 +60,7 @@ class Target:
     edge: Edge
     said: io.BytesIO  # all that it logs, and all that anything prints
     ledger: Path
-    asked: list[str]  # what Medplum's place was asked
+    medplum: Medplum
 
     async def send(self, request: Request) -> Answer:
         """One request to the application, as a server would hand it over."""
@@ -85,16 +86,32 @@ class Target:
 
 
 @asynccontextmanager
+async def _medplum() -> AsyncIterator[Medplum]:
+    """A Medplum with both projects, each with a client of its own."""
+    medplum = Medplum()
+    medplum.add_project(PROJECT, [("reader", "reader-secret"), ("auditor", "auditor-secret")])
+    medplum.add_project(OTHER_PROJECT, [("annex-reader", "reader-secret"), ("annex-auditor", "auditor-secret")])
+    await medplum.start()
+    try:
+        yield medplum
+    finally:
+        await medplum.stop()
+
+
+@asynccontextmanager
 async def target(**changed: object) -> AsyncIterator[Target]:
     """A service of all zones with two tenants, a second hook of the first, and a ledger in a file."""
     first = tenant().model_dump() | {"webhooks": {"clinic": (HOOK_SECRET,), "second": (SECOND_SECRET,)}}
-    other = first | {"project": OTHER_PROJECT, "name": "annex", "dataset": "annex", "key_id": "k2"}
+    clients = {
+        "reader": {"id": "annex-reader", "secret": "reader-secret"},
+        "auditors": [{"id": "annex-auditor", "secret": "auditor-secret"}],
+    }
+    other = first | clients | {"project": OTHER_PROJECT, "name": "annex", "dataset": "annex", "key_id": "k2"}
     other |= {
         "webhooks": {"annex": (OTHER_SECRET,)},
         "event_key": EVENT_KEY[::-1],
         "pseudonym_key": PSEUDONYM_KEY[::-1],
     }
-    asked: list[str] = []
     said = io.BytesIO()
     out = io.TextIOWrapper(said, write_through=True)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
@@ -106,8 +123,8 @@ async def target(**changed: object) -> AsyncIterator[Target]:
             "poison_limit": 100,
             "log_level": "DEBUG",
         }
-        async with edge(**{**plain, **changed}) as here:  # type: ignore[arg-type]
-            yield Target(here, said, ledger, asked)
+        async with _medplum() as medplum, edge(**{**plain, "medplum_url": medplum.base_url, **changed}) as here:  # type: ignore[arg-type]
+            yield Target(here, said, ledger, medplum)
 
 
 def refused(make: Callable[[Target], Request], code: Code) -> Attack:
@@ -127,7 +144,7 @@ async def strike(on: Target, request: Request, code: Code) -> list[str]:
     faults = [*_verdict(answer, code), *_effects(published, code)]
     if code.end is End.REFUSED and on.keys() != keys:
         faults.append("the ledger has a key more")
-    faults += _echoes(request, answer, on.said.getvalue()[mark:].decode("utf-8", "replace"))
+    faults += echoes(request, answer, on.said.getvalue()[mark:].decode("utf-8", "replace"))
     faults += ["quarantine holds the input" for _, message in published if CANARY.encode() in message.data]
     return faults
 
@@ -157,27 +174,30 @@ def _effects(published: Sequence[tuple[str, Any]], code: Code) -> list[str]:
 
 
 _WORDS = re.compile(r"[A-Za-z0-9_\-]{8,}")
+_KEYED = re.compile(r"[0-9a-f]{64}")
+_HOUR = re.compile(r"\d{4}-\d\d-\d\dT\d\d")  # every log line has its own
 _OURS = " ".join(
     (
         *(f"{code.slug} {code.value.text}" for code in Code),
         *(f"{on.name} {on.handler} {on.quarantine}" for on in catalog.subscriptions()),
-        "application/problem+json content-type content-length charset=utf-8 x-correlation-id",
+        "severity message application/problem+json content-type content-length charset=utf-8 x-correlation-id",
     )
 )
 EVENT_ID, CORRELATION = "a" * 64, "3fa85f64-5717-4562-b3fc-2c963f66afa6"  # keyed, and a UUID: these are to be followed
 
 
-def _echoes(request: Request, answer: Answer, log: str) -> list[str]:
+def echoes(request: Request, answer: Answer, log: str) -> list[str]:
     """Every word of the request that came back, or was written down. Not our own words, nor the thread's ids."""
     values = [value if isinstance(value, str) else value.decode("latin-1") for _, value in request.headers]
     text = " ".join((request.path, request.query, *values, request.body[:100_000].decode("latin-1")))
-    known = {*_WORDS.findall(_OURS), EVENT_ID, CORRELATION}
+    thread = {value for name, value in request.headers if name == "ce-id" and _KEYED.fullmatch(str(value))}
+    known = {*_WORDS.findall(_OURS), *thread, CORRELATION}
     told = answer.body.decode("latin-1") + json.dumps(dict(answer.headers))
     return [
         f"{word[:20]}… is in the {place}"
         for word in sorted({*_WORDS.findall(text), CANARY} - known)
         for place, said in (("answer", told), ("log", log))
-        if word in said
+        if word in said and not _HOUR.fullmatch(word)
     ]
 
 
