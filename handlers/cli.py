@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.set_defaults(run=_bench)
 
     openapi = commands.add_parser("openapi", help="write the OpenAPI contract to schemas/openapi/v1.json")
+    openapi.add_argument("--release", action="store_true", help="this is what is promised from now on")
     openapi.set_defaults(run=_openapi)
     return parser
 
@@ -262,11 +263,13 @@ def _bench(options: argparse.Namespace) -> int:
     return int(import_module(f"tests.bench.{options.name}").run(as_json=options.json, **more))
 
 
-def _openapi(_: argparse.Namespace) -> int:
-    from handlers.contract import write
+def _openapi(options: argparse.Namespace) -> int:
+    from handlers.contract import release, write
 
     print(write(ROOT))
-    return 0
+    broken = release(ROOT) if options.release else []
+    print("".join(f"{what}\n" for what in broken), end="", file=sys.stderr)
+    return 1 if broken else 0
 
 
 def _from_caller(path: Path | None) -> Path | None:

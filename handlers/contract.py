@@ -4,12 +4,28 @@ import json
 from pathlib import Path
 from typing import Any
 
-from handlers.http import problem_response
+from handlers.compatibility import breaks
+from handlers.examples import WEBHOOK_BODY, WEBHOOK_EXAMPLES, data_schemas, push_body
+from handlers.http import PROBLEM, problem_response
 from shared.errors import Code, End
 from shared.subscriber import Subscription
 
 _TRY_AGAIN = tuple(code for code in Code if code.end is End.TRY_AGAIN)
-_JSON_BODY = {"content": {"application/json": {"schema": {"type": "object"}}}, "required": True}
+_ANYWHERE = (Code.BAD_REQUEST, Code.HEAD_TOO_LARGE)  # what the server refuses before an endpoint is asked
+_THREAD = {
+    "x-request-id": {"description": "This request's id.", "schema": {"type": "string"}},
+    "x-correlation-id": {"description": "The thread that it belongs to.", "schema": {"type": "string"}},
+}
+
+RETRY_AFTER = {"retry-after": {"description": "Seconds, where they are known.", "schema": {"type": "integer"}}}
+DONE_HEADERS = {
+    "idempotent-replayed": {"description": "`true`: it was done before.", "schema": {"const": "true"}},
+    "x-starvit-code": {
+        "description": "Set aside, or superseded, under this code.",
+        "schema": {"type": "string", "enum": sorted(code.slug for code in Code if code.status == 204)},
+    },
+}
+_UP = {"type": "object", "required": ["up"], "additionalProperties": False, "properties": {"up": {"type": "boolean"}}}
 
 PROBLEM_SCHEMA = {
     "type": "object",
@@ -46,6 +62,7 @@ WEBHOOK: dict[str, Any] = {
     "status_code": 204,
     "response_description": "Published, and the publish was confirmed.",
     "responses": problem_response(
+        *_ANYWHERE,
         Code.BAD_BODY,
         Code.BAD_SIGNATURE,
         Code.WRONG_TENANT,
@@ -53,6 +70,7 @@ WEBHOOK: dict[str, Any] = {
         Code.NOT_JSON_TYPE,
         Code.TOO_MANY_REQUESTS,
         Code.TOO_MANY_CLAIMS,
+        Code.OVERLOADED,
         Code.INTERNAL,
         Code.PUBSUB_DOWN,
     ),
@@ -60,11 +78,22 @@ WEBHOOK: dict[str, Any] = {
         "security": [{"medplumSignature": []}],
         "parameters": [
             {"name": "subscription", "in": "path", "required": True, "schema": {"type": "string", "maxLength": 64}},
-            {"name": "X-Medplum-Deleted-Resource", "in": "header", "schema": {"type": "string"}},
-            {"name": "x-trace-id", "in": "header", "schema": {"type": "string"}},
+            {
+                "name": "X-Medplum-Deleted-Resource",
+                "in": "header",
+                "schema": {"type": "string"},
+                "example": "Patient/f9c8e546-e655-47fb-be43-f8b8a9c7d3f1",
+            },
+            {
+                "name": "x-trace-id",
+                "in": "header",
+                "schema": {"type": "string"},
+                "description": "Becomes the correlation id if it is a UUID or a traceparent; else it is replaced.",
+                "example": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+            },
         ],
         "requestBody": {
-            "content": {"application/fhir+json": {"schema": {"type": "object"}}},
+            "content": {"application/fhir+json": {"schema": WEBHOOK_BODY, "examples": WEBHOOK_EXAMPLES}},
             "required": True,
         },
     },
@@ -77,6 +106,9 @@ RECONCILE: dict[str, Any] = {
     "status_code": 204,
     "response_description": "Swept; what is left waits for the next time.",
     "responses": problem_response(
+        *_ANYWHERE,
+        Code.BAD_BODY,
+        Code.OVERLOADED,
         Code.NO_TOKEN,
         Code.BAD_TOKEN,
         Code.WRONG_CALLER,
@@ -95,13 +127,29 @@ RECONCILE: dict[str, Any] = {
     "openapi_extra": {"security": [{"pushToken": []}]},
 }
 
+
+def _health(what: str, *, up: bool) -> dict[str, Any]:
+    return {"description": what, "content": {"application/json": {"schema": _UP, "example": {"up": up}}}}
+
+
 HEALTH: dict[str, dict[str, Any]] = {
-    "live": {"operation_id": "live", "summary": "The process answers.", "tags": ["health"]},
+    "live": {
+        "operation_id": "live",
+        "summary": "The process answers.",
+        "tags": ["health"],
+        "responses": {200: _health("It answers.", up=True), **problem_response(*_ANYWHERE)},
+        "openapi_extra": {"security": []},
+    },
     "ready": {
         "operation_id": "ready",
         "summary": "Signing keys and clients are warmed.",
         "tags": ["health"],
-        "responses": {503: {"description": "Not yet, or no longer."}},
+        "responses": {
+            200: _health("Ready.", up=True),
+            503: _health("Not yet, or no longer.", up=False),
+            **problem_response(*_ANYWHERE),
+        },
+        "openapi_extra": {"security": []},
     },
 }
 
@@ -117,6 +165,7 @@ def push_operation(on: Subscription) -> dict[str, Any]:
         "status_code": 204,
         "response_description": "Done, done before (`idempotent-replayed`), or set aside (`x-starvit-code`).",
         "responses": problem_response(
+            *_ANYWHERE,
             Code.NO_TOKEN,
             Code.BAD_TOKEN,
             Code.WRONG_CALLER,
@@ -125,7 +174,11 @@ def push_operation(on: Subscription) -> dict[str, Any]:
             Code.INTERNAL,
             *_TRY_AGAIN,
         ),
-        "openapi_extra": {"security": [{"pushToken": []}], "requestBody": _JSON_BODY},
+        "openapi_extra": {
+            "security": [{"pushToken": []}],
+            "x-done-headers": DONE_HEADERS,
+            "requestBody": push_body(on),
+        },
     }
 
 
@@ -136,7 +189,7 @@ def document() -> dict[str, Any]:
     app = bare_app()
     made = app.openapi()
     components = made.setdefault("components", {})
-    components["schemas"] = {"Problem": PROBLEM_SCHEMA}
+    components["schemas"] = {"Problem": PROBLEM_SCHEMA, **data_schemas()}
     components["securitySchemes"] = SECURITY_SCHEMES
     made["info"] = {
         "title": "Starvit event services",
@@ -144,7 +197,19 @@ def document() -> dict[str, Any]:
         "description": "Webhooks of Medplum's in, de-identified rows out. Versioned by path.",
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     }
+    for methods in made["paths"].values():
+        for operation in methods.values():
+            _complete(operation)
     return made
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    """What every answer has, and what the framework says of an answer without a body."""
+    if "204" in operation["responses"]:
+        operation["responses"]["204"]["headers"] = {**_THREAD, **operation.pop("x-done-headers", {})}
+    for status, answer in operation["responses"].items():
+        if PROBLEM in answer.get("content", {}):
+            answer["headers"] = _THREAD | (RETRY_AFTER if status in ("429", "503") else {})
 
 
 def render() -> str:
@@ -158,3 +223,12 @@ def write(root: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(render())
     return path
+
+
+def release(root: Path) -> list[str]:
+    """Make today's contract the one that is promised, unless it breaks the one that was; how it does."""
+    released = root / "schemas" / "openapi" / "v1.released.json"
+    broken = breaks(json.loads(released.read_text()), document())
+    if not broken:
+        released.write_text(render())
+    return broken

@@ -123,7 +123,24 @@ def problem_response(*codes: Code) -> dict[int | str, dict[str, Any]]:
     return {
         status: {
             "description": " ".join(f"`{code.slug}`: {code.value.text}" for code in group),
-            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            "content": {
+                PROBLEM: {
+                    "schema": {
+                        "allOf": [
+                            {"$ref": "#/components/schemas/Problem"},
+                            {
+                                "properties": {
+                                    "status": {"const": status},
+                                    "code": {"enum": sorted({code.slug for code in group})},
+                                }
+                            },
+                        ]
+                    },
+                    "examples": {
+                        code.slug: {"value": document(code, "3fa85f6457174562b3fc2c963f66afa6")} for code in group
+                    },
+                }
+            },
         }
         for status, group in by_status.items()
     }

@@ -1,0 +1,205 @@
+"""What a request looks like: the schemas of the four push shapes and of a webhook's body, each with an example.
+
+binary      attributes are `ce-*` headers, the body is the data        (as our subscriptions are provisioned)
+wrapped     Pub/Sub's own JSON around attributes and base64 data
+eventarc    the same under `ce-type: google.cloud.pubsub.topic.v1.messagePublished`
+structured  application/cloudevents+json
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from shared.events.data import DATA, Data
+from shared.events.envelope import SOURCE
+from shared.events.push import MESSAGE_PUBLISHED
+from shared.subscriber import Subscription
+
+_REFERENCE = {
+    "project": "5f0d3f9c-2c5e-4c0b-9a55-c11a1c0de000",
+    "type": "Patient",
+    "id": "f9c8e546-e655-47fb-be43-f8b8a9c7d3f1",
+    "version": "3c87c2be-89eb-4f85-bcd8-0a07204e1bed",
+    "lastUpdated": "2026-11-23T10:41:55.279Z",
+    "generation": 65536,
+}
+_KEY, _VERSION = "b1" * 32, "b2" * 32
+DATA_EXAMPLES: dict[str, dict[str, object]] = {
+    "Changed": _REFERENCE,
+    "DeletionClaimed": {name: _REFERENCE[name] for name in ("project", "type", "id", "generation")}
+    | {"subscription": "clinic-patient"},
+    "Validated": _REFERENCE | {"op": "write"},
+    "Accessed": {name: _REFERENCE[name] for name in ("project", "type", "id", "version")}
+    | {"action": "vread", "handler": "deid", "purpose": "de-identification", "at": "2026-11-23T10:41:56Z"},
+    "Deidentified": {
+        "project": "clinic",
+        "resourceType": "Patient",
+        "key": _KEY,
+        "sequence": "19a4f2c1/0/5c1e/10000",
+        "version": _VERSION,
+        "generation": 65536,
+        "deleted": False,
+        "policy": "safe-harbor",
+        "policyHash": "b3" * 16,
+        "keyId": "k1",
+        "resource": {"resourceType": "Patient", "gender": "female", "birthDate": "1980"},
+    },
+    "Committed": {
+        "project": "clinic",
+        "resourceType": "Patient",
+        "key": _KEY,
+        "sequence": "19a4f2c1/0/5c1e/10000",
+        "deleted": False,
+    },
+}
+_ATTRIBUTES = {
+    "specversion": "1.0",
+    "id": "a1" * 32,
+    "source": f"{SOURCE}:webhook",
+    "time": "2026-11-23T10:41:56.001Z",
+    "correlationid": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+}
+_PATTERNS = {
+    "specversion": {"const": "1.0"},
+    "id": {
+        "type": "string",
+        "pattern": "^[0-9a-f]{16,64}$",
+        "description": "A keyed hash: the same change, the same id.",
+    },
+    "source": {"type": "string", "pattern": "^urn:starvit:events:[a-z]{1,32}$"},
+    "type": {"type": "string"},
+    "time": {"type": "string", "format": "date-time"},
+    "correlationid": {"type": "string", "format": "uuid"},
+}
+
+WEBHOOK_BODY: dict[str, Any] = {
+    "description": "The changed resource as Medplum stores it, or `{}` for a deletion. Only the reference in it is kept.",
+    "anyOf": [
+        {
+            "type": "object",
+            "required": ["resourceType", "id", "meta"],
+            "properties": {
+                "resourceType": {"type": "string", "pattern": "^[A-Z][A-Za-z]{1,63}$"},
+                "id": {"type": "string", "pattern": "^[A-Za-z0-9.-]{1,64}$"},
+                "meta": {
+                    "type": "object",
+                    "required": ["project", "versionId", "lastUpdated"],
+                    "properties": {
+                        "project": {"type": "string", "description": "The tenant's Medplum project."},
+                        "versionId": {"type": "string", "pattern": "^[A-Za-z0-9.-]{1,64}$"},
+                        "lastUpdated": {"type": "string", "format": "date-time"},
+                    },
+                },
+            },
+        },
+        {"type": "object", "maxProperties": 0},
+    ],
+}
+WEBHOOK_EXAMPLES: dict[str, Any] = {
+    "change": {
+        "summary": "A patient was written.",
+        "value": {
+            "resourceType": "Patient",
+            "id": _REFERENCE["id"],
+            "meta": {
+                "project": _REFERENCE["project"],
+                "versionId": _REFERENCE["version"],
+                "lastUpdated": _REFERENCE["lastUpdated"],
+            },
+        },
+    },
+    "deletion": {
+        "summary": "A resource was deleted; `X-Medplum-Deleted-Resource` names it. A claim, to be confirmed.",
+        "value": {},
+    },
+}
+
+
+def data_schemas() -> dict[str, Any]:
+    """The schemas of every event's data, with an example."""
+    return {model.__name__: _schema(model) for model in DATA.values()} | {
+        "WrappedPush": _wrapped_schema(),
+        "CloudEvent": {
+            "type": "object",
+            "description": "A CloudEvent in structured mode.",
+            "required": ["specversion", "id", "source", "type", "time", "correlationid", "data"],
+            "properties": {**_PATTERNS, "datacontenttype": {"const": "application/json"}, "data": {"type": "object"}},
+        },
+    }
+
+
+def push_body(on: Subscription) -> dict[str, Any]:
+    """The request body of a handler's push endpoint, in all its shapes."""
+    model = on.takes[0]
+    data, type = DATA_EXAMPLES[model.__name__], model.TYPE
+    wrapped = _wrapped(on, type, data)
+    structured = {**_ATTRIBUTES, "type": type, "datacontenttype": "application/json", "data": data}
+    refs = [{"$ref": f"#/components/schemas/{takes.__name__}"} for takes in on.takes]
+    return {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"anyOf": [*refs, {"$ref": "#/components/schemas/WrappedPush"}]},
+                "examples": {
+                    "binary": {"summary": f"Unwrapped: headers {_headers(type)}; the body is the data.", "value": data},
+                    "wrapped": {"summary": "Wrapped: no `ce-*` header.", "value": wrapped},
+                    "eventarc": {"summary": f"Eventarc: the header ce-type is {MESSAGE_PUBLISHED}.", "value": wrapped},
+                },
+            },
+            "application/cloudevents+json": {
+                "schema": {"$ref": "#/components/schemas/CloudEvent"},
+                "examples": {"structured": {"summary": "Structured: no `ce-*` header.", "value": structured}},
+            },
+        },
+    }
+
+
+def _schema(model: type[Data]) -> dict[str, Any]:
+    schema = model.model_json_schema()
+    schema.pop("title", None)
+    for field in schema.get("properties", {}).values():
+        field.pop("title", None)
+    schema["description"] = f"`{model.TYPE}`"
+    if model.__name__ in DATA_EXAMPLES:
+        schema["examples"] = [DATA_EXAMPLES[model.__name__]]
+    return schema
+
+
+def _wrapped(on: Subscription, type: str, data: Mapping[str, object]) -> dict[str, Any]:
+    attributes = {f"ce-{name}": value for name, value in (_ATTRIBUTES | {"type": type}).items()}
+    return {
+        "message": {
+            "attributes": attributes | {"Content-Type": "application/json"},
+            "data": base64.b64encode(json.dumps(data).encode()).decode(),
+            "messageId": "12345678901234567",
+            "orderingKey": "c1" * 32,
+        },
+        "subscription": f"projects/starvit/subscriptions/{on.name}",
+        "deliveryAttempt": 1,
+    }
+
+
+def _wrapped_schema() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": "Pub/Sub's wrapped push.",
+        "required": ["message", "subscription"],
+        "properties": {
+            "message": {
+                "type": "object",
+                "properties": {
+                    "attributes": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 1024}},
+                    "data": {"type": "string", "contentEncoding": "base64"},
+                    "messageId": {"type": "string"},
+                    "orderingKey": {"type": "string"},
+                },
+            },
+            "subscription": {"type": "string"},
+            "deliveryAttempt": {"type": "integer", "minimum": 1},
+        },
+    }
+
+
+def _headers(type: str) -> str:
+    return ", ".join(f"ce-{name}: {value}" for name, value in (_ATTRIBUTES | {"type": type}).items())
