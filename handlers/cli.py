@@ -96,6 +96,10 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", action="store_true", help="as JSON instead of a table")
     bench.set_defaults(run=_bench)
 
+    audit = commands.add_parser("audit", help="the locked packages: their licences, and what is known against them")
+    audit.add_argument("--strict", action="store_true", help="fail if vulnerabilities can not be looked up")
+    audit.set_defaults(run=_audit)
+
     openapi = commands.add_parser("openapi", help="write the OpenAPI contract to schemas/openapi/v1.json")
     openapi.add_argument("--release", action="store_true", help="this is what is promised from now on")
     openapi.set_defaults(run=_openapi)
@@ -261,6 +265,12 @@ def _bench(options: argparse.Namespace) -> int:
     if options.seeds:
         more["seeds"] = options.seeds
     return int(import_module(f"tests.bench.{options.name}").run(as_json=options.json, **more))
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from handlers.audit_packages import run
+
+    return run(ROOT, strict=options.strict)
 
 
 def _openapi(options: argparse.Namespace) -> int:

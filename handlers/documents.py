@@ -7,6 +7,7 @@ from typing import Any
 
 from handlers import catalog
 from handlers.contract import document
+from handlers.licences import locked
 from shared.deid.policy import NAMES as POLICIES
 from shared.deid.policy import load
 from shared.settings import Settings, Tenant
@@ -120,9 +121,15 @@ def controls_table() -> str:
 def views_table() -> str:
     """The data dictionary: a table for each view."""
     return dictionary(_table)
+def licences_table() -> str:
+    """Every locked package with its licence; the image's first."""
+    ordered = sorted(locked(), key=lambda package: (not package.shipped, package.name))
+    rows = [(one.name, one.version, one.licence, ", ".join(one.groups)) for one in ordered]
+    return _table(("package", "version", "licence", "groups"), rows)
 
 
 TABLES = {
+    "licences": licences_table,
     "controls": controls_table,
     "settings": settings_table,
     "tenant": tenant_table,

@@ -98,7 +98,7 @@ def test_stand_ins_demo_and_tests_stay_out_of_the_image() -> None:
 
 def test_the_build_tests_first_and_calls_the_projects_own_doors() -> None:
     steps = [step["id"] for step in BUILD["steps"]]
-    assert steps == ["test", "build", "push", "deploy"]
+    assert steps == ["test", "audit", "build", "push", "deploy"]
     assert BUILD["steps"][0]["args"] == [".ci/run"]
     assert BUILD["steps"][-1]["args"] == [".ci/deploy"]
     used = set(re.findall(r"\$\{(_[A-Z_]+)\}", (ROOT / "cloudbuild.yaml").read_text()))

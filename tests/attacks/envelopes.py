@@ -57,7 +57,7 @@ def attributed(**changed: Any) -> Attack:
 
 def structured(code: Code, *, more: Headers = (), body: bytes | None = None, **changed: Any) -> Attack:
     event = {name[3:]: value for name, value in CE.items() if name.startswith("ce-")}
-    event |= {"datacontenttype": "application/json", "data": CHANGED} | changed  # type: ignore[dict-item]
+    event |= {"datacontenttype": "application/json", "data": CHANGED} | changed
     return pushed(json.dumps(event).encode() if body is None else body, [*_CLOUD, *more], code)
 
 

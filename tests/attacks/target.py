@@ -75,7 +75,7 @@ class Target:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        await self.edge.app(_scope(request), receive, send)  # type: ignore[arg-type]
+        await self.edge.app(_scope(request), receive, send)
         headers = {name.decode(): value.decode("latin-1") for name, value in sent[0]["headers"]}
         return Answer(sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:]))
 
