@@ -121,6 +121,8 @@ def controls_table() -> str:
 def views_table() -> str:
     """The data dictionary: a table for each view."""
     return dictionary(_table)
+
+
 def licences_table() -> str:
     """Every locked package with its licence; the image's first."""
     ordered = sorted(locked(), key=lambda package: (not package.shipped, package.name))
