@@ -6,6 +6,7 @@ ZONE=analytics  POST /v1/push/analytics
 ZONE=ops        nothing yet to be pushed to
 """
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
@@ -36,7 +37,10 @@ from shared.sinks.port import AuditWriter, Publisher
 from shared.sinks.pubsub import PubSubPublisher
 from shared.subscriber import NOTHING, Route, Subscription
 from shared.telemetry.logs import start_logging
+from shared.telemetry.metrics_store import open_metrics
 from shared.telemetry.report import could_not_start, refused_to_start, start_telemetry, started
+from shared.telemetry.snapshots import Snapshots
+from shared.telemetry.spans import stop_spans
 from shared.tenancy import ByProject
 
 if TYPE_CHECKING:
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
 
 VERSION = "0.1.0"
 STOP_WITHIN = 1.0  # seconds for what the server has cancelled to give its lease back
+FLUSH_WITHIN = 0.8  # seconds for the last spans, after all else has ended
 REFUSED = 3  # the exit code on which gunicorn halts instead of starting the worker again and again
 
 
@@ -60,8 +65,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, stop_spans, FLUSH_WITHIN)
             try:
                 await _build(world, stack)
+                _metrics(settings, stack)
             except Exception as error:
                 could_not_start(error)  # the server would tell its text, which is dropped
                 raise
@@ -119,6 +126,22 @@ async def _build(world: World, stack: AsyncExitStack) -> None:
     if catalog.subscriptions(settings.zone):
         await _handlers(world, stack, publisher)
     world.ready = True
+
+
+def _metrics(settings: Settings, stack: AsyncExitStack) -> None:
+    """Tell the metrics every so often; what came since the last time is told at the end."""
+    store = open_metrics("memory" if settings.zone is Zone.INGRESS else settings.ledger, project=settings.gcp_project)
+    stack.push_async_callback(store.close)
+    snapshots = Snapshots(uuid4().hex[:16], str(settings.zone), settings.metrics_every)
+    telling = asyncio.create_task(snapshots.run(store))
+
+    async def last() -> None:
+        telling.cancel()
+        await asyncio.wait([telling])
+        with suppress(TimeoutError):
+            await asyncio.wait_for(snapshots.tell(store), FLUSH_WITHIN)
+
+    stack.push_async_callback(last)
 
 
 def _ingress(world: World, publisher: Publisher) -> None:
