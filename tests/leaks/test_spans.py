@@ -9,7 +9,15 @@ from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode, Tra
 
 from shared.errors import Code, Problem
 from shared.telemetry import spans as recording
-from shared.telemetry.spans import client_span, message_span, only_listed, send_span, start_spans, stop_spans, webhook_span
+from shared.telemetry.spans import (
+    client_span,
+    message_span,
+    only_listed,
+    send_span,
+    start_spans,
+    stop_spans,
+    webhook_span,
+)
 from tests.tenant import settings
 
 TRACE = f"00-{'1' * 32}-{'2' * 16}-01"
@@ -53,12 +61,17 @@ def test_every_kind_of_span_has_a_form_that_may_leave(spans: InMemorySpanExporte
 
 
 @pytest.mark.parametrize(
-    ("error", "type"), [(ValueError(CANARY), "unexpected"), (Problem(Code.BUSY, CANARY), "busy")], ids=["foreign", "ours"]
+    ("error", "type"),
+    [(ValueError(CANARY), "unexpected"), (Problem(Code.BUSY, CANARY), "busy")],
+    ids=["foreign", "ours"],
 )
 def test_a_failure_leaves_a_code_and_no_text_in_its_span(
     spans: InMemorySpanExporter, error: Exception, type: str
 ) -> None:
-    with pytest.raises(Exception, match="Canary"), message_span("fhir.validated", "fhir.validated--deid", TRACE, None, 1):
+    with (
+        pytest.raises(Exception, match="Canary"),
+        message_span("fhir.validated", "fhir.validated--deid", TRACE, None, 1),
+    ):
         raise error
     [span] = spans.get_finished_spans()
     assert "Canary" not in str(span.to_json())

@@ -57,21 +57,25 @@ asyncio.run(forgotten()); import gc; gc.collect()""",
     "a logger named after a value": "import logging; logging.getLogger('Canaryfamily').error('m')",
     "a reference in a listed field": "log('message', handler='Patient/Canaryfamily', subscription='Patient/Canaryfamily')",
     "an exception that nobody caught": HOOKS + "raise ValueError('Canaryfamily')",
-    "an exception in a thread": HOOKS + """
+    "an exception in a thread": HOOKS
+    + """
 import threading
 def fail(): raise ValueError('Canaryfamily')
 thread = threading.Thread(target=fail, name='Canaryfamily'); thread.start(); thread.join()""",
-    "an exception in a finaliser": HOOKS + """
+    "an exception in a finaliser": HOOKS
+    + """
 class Canaryfamily:
     def __del__(self): raise ValueError('Canaryfamily')
 Canaryfamily()""",
     "print": HOOKS + "print('Canaryfamily')",
     "print to stderr": HOOKS + "import sys; print('Canaryfamily', file=sys.stderr)",
-    "a traceback printed": HOOKS + """
+    "a traceback printed": HOOKS
+    + """
 import traceback
 try: raise ValueError('Canaryfamily')
 except ValueError: traceback.print_exc()""",
-    "gRPC's own log": HOOKS + """
+    "gRPC's own log": HOOKS
+    + """
 import grpc
 channel = grpc.insecure_channel('dns:///Canaryfamily.invalid:1')
 try: channel.unary_unary('/Canaryfamily/Canaryfamily')(b'Canaryfamily', timeout=0.2)
