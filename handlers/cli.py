@@ -10,6 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+BENCHES = (
+    *("start", "deid", "text", "dlp", "utility", "ledger", "simulate", "model", "reconcile", "views"),
+    *("canary", "telemetry"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,12 +81,12 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser(
         "bench",
-        help="figures, each measured in this run: start, deid, text, dlp, utility, ledger, simulate, model, reconcile, views",
+        help=f"figures, each measured in this run: {', '.join(BENCHES)}",
     )
     bench.add_argument(
         "name",
         nargs="?",
-        choices=("start", "deid", "text", "dlp", "utility", "ledger", "simulate", "model", "reconcile", "views"),
+        choices=BENCHES,
         default="start",
     )
     bench.add_argument("--examples", type=Path, metavar="D", help="deid, utility: HL7's R4 examples, unpacked")

@@ -12,7 +12,7 @@ from tests.leaks.canary import CANARY, NAMED, channels, sings
 from tests.leaks.plants import PLANTS
 from tests.leaks.run import caught, counted
 
-REQUESTS, WITHIN = 1200, 1500
+REQUESTS, WITHIN = 1000, 1500
 CHANNELS = {
     *("stdout (the log)", "stderr", "response headers", "response bodies", "warehouse rows", "spans", "ledger file"),
     *("attributes (events)", "attributes (quarantine)", "metrics", "metrics snapshots", "data (fhir.deidentified)"),
@@ -20,9 +20,8 @@ CHANNELS = {
 }
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-async def test_no_canary_is_heard_on_any_channel(seed: int) -> None:
-    async with counted(seed, REQUESTS) as (here, spans, found):
+async def test_no_canary_is_heard_on_any_channel() -> None:
+    async with counted(1, REQUESTS) as (here, spans, found):
         assert found == []
         assert here.requests >= REQUESTS
         heard = {channel for channel, data, _ in channels(here, spans) if data}
