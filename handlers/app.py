@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 VERSION = "0.1.0"
 STOP_WITHIN = 1.0  # seconds for what the server has cancelled to give its lease back
 FLUSH_WITHIN = 0.8  # seconds for the last spans, after all else has ended
+# FastAPI's own records paths and exceptions' texts wherever a provider or its environment variable is set. Ours does not.
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 REFUSED = 3  # the exit code on which gunicorn halts instead of starting the worker again and again
 
 
@@ -77,7 +80,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             world.ready = False
 
     # The contract is a file, schemas/openapi/v1.json, not an endpoint.
-    app = FastAPI(version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, telemetry=NO_TELEMETRY
+    )
     _mount(app, world)
     return app
 

@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from opentelemetry import trace
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
@@ -190,7 +190,8 @@ def _exporter(settings: Settings) -> "SpanExporter":
     if settings.trace_exporter == "gcp":
         from opentelemetry.exporter.cloud_trace import CloudTraceSpanExporter
 
-        return cast("SpanExporter", CloudTraceSpanExporter(project_id=settings.gcp_project))
+        exporter: SpanExporter = CloudTraceSpanExporter(project_id=settings.gcp_project)
+        return exporter
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     return OTLPSpanExporter(endpoint=settings.trace_endpoint, headers={}, timeout=5)

@@ -9,8 +9,9 @@ import asyncio
 import json
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from unittest.mock import patch
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -62,11 +63,11 @@ def spans(ratio: float) -> Iterator[None]:
         stop_spans(1)
 
 
-WAYS = {
+WAYS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "nothing told": silent,
     "metrics and logs": plain,
-    "and spans of 1 in 10 threads": lambda: spans(0.1),
-    "and spans of all": lambda: spans(1),
+    "and spans of 1 in 10 threads": partial(spans, 0.1),
+    "and spans of all": partial(spans, 1.0),
 }
 
 

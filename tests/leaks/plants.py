@@ -15,9 +15,9 @@ from functools import wraps
 from typing import Any
 from unittest.mock import patch
 
-from fastapi import Request
+from fastapi import Request, Response
 from fastapi.responses import JSONResponse
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import TracerProvider, get_current_span
 from starlette.exceptions import HTTPException
 
 from handlers import http
@@ -149,7 +149,7 @@ def _() -> Iterator[None]:
         def made(code: Code, **options: Any) -> Any:
             answer, error = problem(code, **options), sys.exc_info()[1]
             detail = str(error.__cause__) if error is not None and error.__cause__ is not None else ""
-            return http.Response(answer.body[:-1] + b',"detail":"' + detail.encode() + b'"}', answer.status_code)
+            return Response(answer.body[:-1] + b',"detail":"' + detail.encode() + b'"}', answer.status_code)
 
         return made
 
@@ -178,6 +178,13 @@ def _() -> Iterator[None]:
         yield
 
 
+@plant("FastAPI records spans of its own")
+def _() -> Iterator[None]:
+    telemetry = {"tracing": True, "tracer_provider": Later(), "metrics": False, "logs": False}
+    with patch.object(spans, "listed", lambda _: True), patch("handlers.app.NO_TELEMETRY", telemetry):
+        yield
+
+
 @plant("an exception reaches the server")
 def _() -> Iterator[None]:
     def trusting(headers: Any) -> None:
@@ -196,7 +203,7 @@ def _() -> Iterator[None]:
 def _() -> Iterator[None]:
     def attributes(message: Any) -> Any:
         def made(self: Event[Any]) -> Message:
-            plain = message(self)
+            plain: Message = message(self)
             subject = (getattr(self.data, "event", None) or {}).get("id", "")
             return replace(plain, attributes={**plain.attributes, "ce-subject": str(subject)})
 
@@ -210,7 +217,7 @@ def _() -> Iterator[None]:
 def _() -> Iterator[None]:
     def attributes(message: Any) -> Any:
         def made(self: Event[Any]) -> Message:
-            plain = message(self)
+            plain: Message = message(self)
             return replace(plain, attributes={**plain.attributes, "ce-subject": str(getattr(self.data, "id", ""))})
 
         return made
@@ -433,6 +440,14 @@ def _() -> Iterator[None]:
 
     with instead(http, "thread_headers", headers), instead(Account, "_exchange", keep):
         yield
+
+
+class Later(TracerProvider):
+    """The provider that will be there when a span is asked for."""
+
+    def get_tracer(self, *_: Any, **__: Any) -> Any:
+        assert spans._provider is not None
+        return spans._provider.get_tracer("fastapi")
 
 
 def _with_family(deidentify: Any) -> Any:

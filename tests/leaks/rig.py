@@ -28,12 +28,14 @@ from google.api_core.exceptions import GoogleAPIError, InternalServerError, Inva
 from handlers import app as wiring
 from handlers import catalog
 from shared.events.envelope import Message
+from shared.ledger import opening
 from shared.ledger.port import Ledger
 from shared.local.issuer import Issuer
 from shared.subscriber import Subscription
 from tests.tenant import HOOK_SECRET, PROJECT, settings
 
 STEP = 40.0  # seconds that pass with each request: longer than a gate stays shut after a failure
+URL = "http://127.0.0.1:8080"
 START = 1_790_000_000.0
 
 
@@ -247,7 +249,7 @@ class Rig:
         """A good token, made anew before it ends."""
         until, token = self._tokens.get(on.handler, (0.0, ""))
         if self.world.clock[0] + STEP >= until:
-            using = settings(public_url="http://127.0.0.1:8080")
+            using = settings(public_url=URL)
             token = self.world.issuer.token(using.account(on.handler), using.audience(on.handler))
             self._tokens[on.handler] = self.world.clock[0] + 3000, token
         return token
@@ -295,7 +297,7 @@ async def rig(**changed: object) -> AsyncIterator[Rig]:
     clock = [START]
     world = World(Issuer(now=lambda: clock[0]), clock)
     ledgers: list[Ledger] = []
-    opened = wiring.open_ledger
+    opened = opening.open_ledger
 
     def open_ledger(*args: Any, **options: Any) -> Ledger:
         ledgers.append(opened(*args, **options))
@@ -321,10 +323,9 @@ async def rig(**changed: object) -> AsyncIterator[Rig]:
         }.items():
             stack.enter_context(patch(target, stand_in))
         out, err = stack.enter_context(streams())
-        using = settings(
-            "all", jwks_url="http://127.0.0.1/certs", medplum_url="http://127.0.0.1", public_url="http://127.0.0.1:8080",
-            ledger=f"sqlite:{directory / 'ledger.sqlite'}", text="dlp", dlp_endpoint="rig", poison_limit=100, **changed,
-        )  # fmt: skip
+        embedded = {"ledger": f"sqlite:{directory / 'ledger.sqlite'}", "text": "dlp", "dlp_endpoint": "rig"}
+        hosts = {"jwks_url": "http://127.0.0.1/certs", "medplum_url": "http://127.0.0.1", "public_url": URL}
+        using = settings("all", **{"poison_limit": 100, **hosts, **embedded, **changed})
         app = wiring.create_app(using)
         await stack.enter_async_context(app.router.lifespan_context(app))
         yield Rig(app, world, directory, out, err, ledgers[0])

@@ -16,12 +16,14 @@ GLANCE = 60  # the same where a plant is looked for, which is mostly heard at on
 
 
 @asynccontextmanager
-async def counted(seed: int, requests: int) -> AsyncIterator[tuple[Rig, InMemorySpanExporter, list[Leak]]]:
+async def counted(
+    seed: int, requests: int, **changed: object
+) -> AsyncIterator[tuple[Rig, InMemorySpanExporter, list[Leak]]]:
     """The rig after a run, its spans of the last chunk, and the leaks of the whole run."""
     spans = InMemorySpanExporter()
     start_spans(settings(trace_exporter="gcp", trace_ratio=1), spans)
     try:
-        async with rig() as here:
+        async with rig(**changed) as here:
             fuzz, found = Fuzz(here, seed), set[Leak]()
             while here.requests < requests:
                 here.forget()
