@@ -4,7 +4,7 @@
     schemas/alerts/alerts.json  ─┴─► alert policies              ─┴─► schemas/alerts/cloud-monitoring.json
                                  └─► rules ─► schemas/alerts/prometheus.yaml
 
-Cloud Monitoring gets its numbers from the log lines "metric" (decision 9): each is a distribution of what the processes
+Cloud Monitoring gets its numbers from the log lines "metric" (decision 10): each is a distribution of what the processes
 said, so a counter's increase is the sum of it, and a gauge or a quantile the mean. Prometheus gets them from
 shared/telemetry/prometheus.py. Written by `./dev python -m handlers.documents`, held by a test.
 """

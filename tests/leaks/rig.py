@@ -137,7 +137,7 @@ class World:
 
         answer = DeidentifyContentResponse(item=request.item)
         cells = [value for row in answer.item.table.rows for value in row.values]
-        if self.fault("refused", "down", "unforeseen"):
+        if any(self.fault("refused", "down", "unforeseen") for _ in range(5)):  # it is asked seldom, so it fails often
             raise InvalidArgument(" ".join(cell.string_value for cell in cells))
         for cell in cells:
             cell.string_value = hidden(cell.string_value)
