@@ -191,10 +191,11 @@ def _exporter(settings: Settings) -> "SpanExporter":
         from opentelemetry.exporter.cloud_trace import CloudTraceSpanExporter
 
         exporter: SpanExporter = CloudTraceSpanExporter(project_id=settings.gcp_project)
-        return exporter
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    else:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-    return OTLPSpanExporter(endpoint=settings.trace_endpoint, headers={}, timeout=5)
+        exporter = OTLPSpanExporter(endpoint=settings.trace_endpoint, headers={}, timeout=5)
+    return exporter
 
 
 @contextmanager
