@@ -68,6 +68,15 @@ def test_the_cloud_refuses_all_zones_in_one() -> None:
     assert not list(refusals(settings, {}))
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "good"),
+    [("http://127.0.0.1:4318/v1/traces", True), ("https://x.example", True), ("http://127.0.0.1.evil.example", False)],
+)
+def test_spans_leave_in_the_open_to_a_sidecar_alone(endpoint: str, good: bool) -> None:
+    settings = clouded(trace_exporter="otlp", trace_endpoint=endpoint)
+    assert any("trace_endpoint" in reason for reason in refusals(settings, CLOUD)) is not good
+
+
 @pytest.mark.parametrize("missing", ["event_key", "reader", "auditors", "pseudonym_key"])
 def test_a_secret_that_is_missing_is_named(missing: str) -> None:
     less = {name: value for name, value in tenant_json("clinical").items() if name != missing}
