@@ -6,6 +6,7 @@ ZONE=analytics  POST /v1/push/analytics
 ZONE=ops        nothing yet to be pushed to
 """
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
@@ -35,7 +37,10 @@ from shared.sinks.port import AuditWriter, Publisher
 from shared.sinks.pubsub import PubSubPublisher
 from shared.subscriber import NOTHING, Route, Subscription
 from shared.telemetry.logs import start_logging
+from shared.telemetry.metrics_store import open_metrics
 from shared.telemetry.report import could_not_start, refused_to_start, start_telemetry, started
+from shared.telemetry.snapshots import Snapshots
+from shared.telemetry.spans import stop_spans
 from shared.tenancy import ByProject
 
 if TYPE_CHECKING:
@@ -44,6 +49,11 @@ if TYPE_CHECKING:
 
 VERSION = "0.1.0"
 STOP_WITHIN = 1.0  # seconds for what the server has cancelled to give its lease back
+FLUSH_WITHIN = (
+    0.4  # seconds for the last metrics, and again for the last spans: gunicorn's 8 hold uvicorn's 6 and these
+)
+# FastAPI's own records paths and exceptions' texts wherever a provider or its environment variable is set. Ours does not.
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 REFUSED = 3  # the exit code on which gunicorn halts instead of starting the worker again and again
 
 
@@ -59,6 +69,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, stop_spans, FLUSH_WITHIN)  # last of all
+            _metrics(settings, stack)
             try:
                 await _build(world, stack)
             except Exception as error:
@@ -76,6 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,  # a redirect would be made of the Host header and the path: an open one, and an echo
+        telemetry=NO_TELEMETRY,
     )
     _mount(app, world)
     return app
@@ -125,6 +138,22 @@ async def _build(world: World, stack: AsyncExitStack) -> None:
     if catalog.subscriptions(settings.zone):
         await _handlers(world, stack, publisher)
     world.ready = True
+
+
+def _metrics(settings: Settings, stack: AsyncExitStack) -> None:
+    """Tell the metrics every so often; what came since the last time is told at the end."""
+    store = open_metrics("memory" if settings.zone is Zone.INGRESS else settings.ledger, project=settings.gcp_project)
+    stack.push_async_callback(store.close)
+    snapshots = Snapshots(uuid4().hex[:16], str(settings.zone), settings.metrics_every)
+    telling = asyncio.create_task(snapshots.run(store))
+
+    async def last() -> None:
+        telling.cancel()
+        await asyncio.wait([telling])
+        with suppress(TimeoutError):
+            await asyncio.wait_for(snapshots.tell(store), FLUSH_WITHIN)
+
+    stack.push_async_callback(last)
 
 
 def _ingress(world: World, publisher: Publisher) -> None:

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from handlers import catalog
+from handlers import alerts, catalog
 from handlers.contract import document
 from handlers.licences import locked
 from shared.deid.policy import NAMES as POLICIES
 from shared.deid.policy import load
 from shared.settings import Settings, Tenant
+from shared.telemetry.metrics import METRICS, VALUES
 from shared.views.dictionary import dictionary
 
 _BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -130,8 +131,29 @@ def licences_table() -> str:
     return _table(("package", "version", "licence", "groups"), rows)
 
 
+def metrics_table() -> str:
+    """Every metric."""
+    heads = ("metric", "kind", "unit", "labels", "what it says")
+    rows = [
+        (f"`{one.name}`", one.kind, one.unit, ", ".join(f"`{label}`" for label in one.labels) or "-", one.help)
+        for one in METRICS
+    ]
+    return _table(heads, rows)
+
+
+def labels_table() -> str:
+    """Every label, and the words that it may be."""
+    rows = [
+        (f"`{label}`", "each code of this page, or `none`" if label == "code" else ", ".join(sorted(values)))
+        for label, values in VALUES.items()
+    ]
+    return _table(("label", "values"), rows)
+
+
 TABLES = {
     "licences": licences_table,
+    "metrics": metrics_table,
+    "labels": labels_table,
     "controls": controls_table,
     "settings": settings_table,
     "tenant": tenant_table,
@@ -149,6 +171,11 @@ def render(text: str) -> str:
 def refresh(root: Path) -> list[Path]:
     """Write the pages that changed; which they were."""
     changed = []
+    for name, text in alerts.renderings(root).items():
+        path = root / name
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            changed.append(path)
     for page in sorted((root / "docs").rglob("*.md")):
         text = page.read_text()
         if (new := render(text)) != text:

@@ -27,6 +27,7 @@ from shared.settings import Tenant
 from shared.sinks.port import Publisher
 from shared.strict_json import NotStrictJson, parse
 from shared.telemetry.report import follow
+from shared.telemetry.spans import send_span, webhook_span
 from shared.telemetry.trace import accept_trace
 
 TOPIC = "fhir.changed"
@@ -61,6 +62,12 @@ class Webhooks:
     ) -> str:
         """Publish what the webhook says; the event's id. Raises Problem; returns only when Pub/Sub has confirmed."""
         hook = self._signed(subscription, headers, body, address)
+        with webhook_span(_text(headers, b"traceparent")):
+            return await self._accepted(subscription, hook, headers, body)
+
+    async def _accepted(
+        self, subscription: str, hook: Hook, headers: Sequence[tuple[bytes, bytes]], body: Phi[bytes]
+    ) -> str:
         if not any("json" in value.lower() for value in _all(headers, b"content-type")):
             raise Problem(Code.NOT_JSON_TYPE, "content-type")
         trace = accept_trace(_text(headers, b"x-trace-id"), _text(headers, b"traceparent"))
@@ -72,9 +79,10 @@ class Webhooks:
                 raise Problem(Code.TOO_MANY_CLAIMS)
         time = datetime.fromtimestamp(self.now(), UTC)
         key = hook.ids.ordering(data.type, data.id)
-        event = Event(id, data, time, HANDLER, trace.correlation, trace.traceparent, ordering_key=key)
-        follow(event)
-        await self.publisher.publish(TOPIC, event.message())
+        with send_span(TOPIC, trace.traceparent) as traceparent:
+            event = Event(id, data, time, HANDLER, trace.correlation, traceparent, ordering_key=key)
+            follow(event)
+            await self.publisher.publish(TOPIC, event.message())
         if isinstance(data, DeletionClaimed):
             self.claimed.add(id, self.now())
         return id

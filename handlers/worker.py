@@ -1,10 +1,14 @@
-"""The Uvicorn worker as we run it: uvloop, httptools in bounds, no server's own logs, no header that tells what runs here."""
+"""The Uvicorn worker as we run it: uvloop, httptools in bounds, no server's own logs, no header that tells what runs here.
+
+Before anything else it closes what could tell a value past the log: Python's hooks for what nobody caught, and print.
+"""
 
 from typing import Any, ClassVar
 
 from uvicorn_worker import UvicornWorker
 
 from handlers.wire import Bounded
+from shared.telemetry.uncaught import close_streams, start_hooks
 
 
 class Worker(UvicornWorker):  # type: ignore[misc]  # the package has no types
@@ -20,3 +24,9 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # the package has no types
         "timeout_keep_alive": 75,
         "timeout_graceful_shutdown": 6,  # seconds to finish what is in work; two are left for leases and batches
     }
+
+    def init_process(self) -> None:
+        """After the fork, before the application is even imported."""
+        start_hooks()
+        close_streams()
+        super().init_process()

@@ -12,11 +12,15 @@ from uuid import uuid4
 
 from shared.effects import Effect, Publish, Record, Store
 from shared.errors import Problem
-from shared.events.data import Data, Quarantined
+from shared.events.data import Data, Quarantined, Reference
 from shared.events.envelope import Event
 from shared.sinks.port import AuditWriter, Publisher, Warehouse
 from shared.subscriber import Access, Subscription
-from shared.telemetry.trace import child, fresh
+from shared.telemetry.metrics import CLINICAL_LAG
+from shared.telemetry.spans import client_span, onward, send_span
+from shared.telemetry.trace import fresh
+
+_A_DAY = 86400.0  # seconds; what is older comes from a backfill, which is not about freshness
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,13 @@ class Sinks:
         """Do what the effect says, as handler `on`, because of `event`. Raises Problem. Safe to repeat."""
         match effect:
             case Publish(topic, id, data, key, None):
-                await self._publish(topic, id, data, on, key, event.correlation, child(event.traceparent))
+                await self._publish(topic, id, data, on, key, event.correlation, onward(event.traceparent))
             case Publish(topic, id, data, key, str() as correlation):
-                await self._publish(topic, id, data, on, key, correlation, fresh())
+                await self._publish(topic, id, data, on, key, correlation, fresh(), door=True)
+                self._lag(on, event)
             case Store(row) if self.warehouse:
-                await self.warehouse.write(row)
+                with client_span("bigquery append"):
+                    await self.warehouse.write(row)
             case Record(project, tag, audit_event) if self.auditor:
                 await self.auditor.create_once(project, tag, audit_event)
             case _:
@@ -59,13 +65,30 @@ class Sinks:
         )
         # What never parsed gets a random id: a hash of the body would be a fingerprint of what it may hold.
         id = event.id if event else secrets.token_hex(32)
-        correlation, trace = (event.correlation, child(event.traceparent)) if event else (str(uuid4()), fresh())
+        correlation, trace = (event.correlation, onward(event.traceparent)) if event else (str(uuid4()), fresh())
         key = event.ordering_key if event else ""
         await self._publish(on.quarantine, id, data, on, key, correlation, trace)
 
     async def _publish(
-        self, topic: str, id: str, data: Data, on: Subscription, key: str, correlation: str, trace: str
+        self,
+        topic: str,
+        id: str,
+        data: Data,
+        on: Subscription,
+        key: str,
+        correlation: str,
+        trace: str,
+        *,
+        door: bool = False,
     ) -> None:
         time = datetime.fromtimestamp(self.now(), UTC)
-        out = Event(id, data, time, on.handler, correlation, trace, ordering_key=key)
-        await self.publisher.publish(topic, out.message())
+        with send_span(topic, trace, door=door) as traceparent:
+            out = Event(id, data, time, on.handler, correlation, traceparent, ordering_key=key)
+            await self.publisher.publish(topic, out.message())
+
+    def _lag(self, on: Subscription, event: Event[Any]) -> None:
+        """How long a change took to get through the door. Only here are both times known: beyond it is no clinical one."""
+        if isinstance(event.data, Reference):
+            seconds = self.now() - datetime.fromisoformat(event.data.last_updated).timestamp()
+            if seconds < _A_DAY:
+                CLINICAL_LAG.observe(seconds, on.handler)

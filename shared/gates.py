@@ -16,6 +16,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
 from shared.errors import Code, End, Problem
+from shared.telemetry.metrics import GATES_SHUT, OTHER
 
 FAILURES = 5  # in a row
 WINDOW = 100  # messages of which too many may be poison
@@ -29,6 +30,7 @@ class Gate:
     """The gate of one handler and tenant. `limit` of the last WINDOW messages may be poison. Times are in seconds."""
 
     limit: int
+    handler: str = OTHER
     code: Code | None = None  # why it is shut
     until: float = 0.0
     _probing: bool = False
@@ -71,9 +73,13 @@ class Gate:
         if self.code is Code.TOO_MUCH_POISON:
             self._poison.clear()
         self._poison.append(poison)
+        if self.code is not None:
+            GATES_SHUT.move(-1, self.handler)
         self.code, self._failures, self._rounds = None, 0, 0
 
     def _shut(self, code: Code, now: float, seconds: float) -> None:
+        if self.code is None:
+            GATES_SHUT.move(1, self.handler)
         self.code, self.until = code, now + seconds
         self._rounds = min(self._rounds + 1, 10)
 
@@ -89,7 +95,8 @@ class Gates:
         """The gate; `tenant` is empty for what never became an event."""
         gate = self._gates.get((handler, tenant))
         if gate is None:
-            gate = self._gates[handler, tenant] = Gate(self._limit)
+            gate = self._gates[handler, tenant] = Gate(self._limit, handler)
             if len(self._gates) > self._size:
-                self._gates.popitem(last=False)
+                (of, _), forgotten = self._gates.popitem(last=False)
+                GATES_SHUT.move(-(forgotten.code is not None), of)
         return gate

@@ -25,9 +25,9 @@ from shared.identity.push import PushTokens
 from shared.ledger.port import FINAL, Lease, Ledger, State
 from shared.settings import Settings
 from shared.subscriber import Route, Subscription
+from shared.telemetry.metrics import IN_FLIGHT, LEASE_WAITS, QUARANTINED
 from shared.telemetry.report import failed, finished, follow, stopped
-from shared.telemetry.spans import message_span
-from shared.telemetry.trace import trace_id
+from shared.telemetry.spans import message_span, trace_in_hand
 
 type Headers = Sequence[tuple[bytes, bytes]]  # lower-case names, as ASGI gives them
 
@@ -70,27 +70,35 @@ class Pipeline:
         """The answer to one push request. Raises nothing but CancelledError."""
         if self._stopping or len(self._in_work) >= self._settings.concurrency:
             return _answer(Problem(Code.STOPPING if self._stopping else Code.OVERLOADED))
-        started, push, task = self._now(), None, asyncio.current_task()
+        started, push, event, task = self._now(), None, None, asyncio.current_task()
         self._in_work.add(task)
+        IN_FLIGHT.move(1, route.on.handler)
         try:
             async with asyncio.timeout(self._settings.deadline):
                 await self._verify(route, headers)
                 push = parse(headers, body)
                 event = self._decode(route, push)
-                with message_span(route.on.handler, route.on.name, event.traceparent):
+                with message_span(
+                    route.on.topic, route.on.name, event.traceparent, _hop(headers), push.delivery_attempt
+                ) as ended:
+                    follow(event)
                     answer = await self._gated(route, event, started + self._settings.deadline - SPARE)
+                    ended(answer.code)
         except TimeoutError:
             answer = _answer(Problem(Code.DEADLINE))
         except Problem as problem:
             answer = await self._refuse(route, problem)
         finally:
             self._in_work.discard(task)
+            IN_FLIGHT.move(-1, route.on.handler)
+        now = self._now()
         finished(
             route.on,
             status=answer.status,
             code=answer.code,
             duplicate=answer.duplicate,
-            seconds=self._now() - started,
+            seconds=now - started,
+            age=now - event.time.timestamp() if event else None,
             shape=push.shape if push else None,
             attempt=push.delivery_attempt if push else None,
         )
@@ -119,7 +127,7 @@ class Pipeline:
         if push.subscription and push.shape != "eventarc" and push.subscription.split("/")[-1] != route.on.name:
             raise Problem(Code.WRONG_CALLER, "subscription")
         event = decode(push)
-        follow(event)
+        follow(event)  # here already: what is refused below is told with its thread
         if not isinstance(event.data, route.on.takes):
             raise Problem(Code.UNKNOWN_TYPE, "ce-type")
         return event
@@ -174,6 +182,7 @@ class Pipeline:
                 return Answer(duplicate=True)
             if now + POLL >= give_up:
                 raise Problem(Code.BUSY)
+            LEASE_WAITS.add(1, route.on.handler)
             await self._sleep(POLL)
 
     async def _work(self, route: Route, event: Event[Any]) -> None:
@@ -199,7 +208,7 @@ class Pipeline:
         return _answer(problem)
 
     async def _finish(self, event: Event[Any], lease: Lease, state: State, code: Code | None = None) -> None:
-        slug, trace = code.slug if code else "", trace_id(event.traceparent)
+        slug, trace = code.slug if code else "", trace_in_hand(event.traceparent)
         await self._ledger.finish(lease, state, code=slug, now=self._now(), trace=trace)
 
     async def _set_aside(self, problem: Problem, on: Subscription, event: Event[Any] | None) -> Problem:
@@ -211,6 +220,7 @@ class Pipeline:
             await self._sinks.set_aside(problem, on, event)
         except Problem as unpublished:
             return unpublished
+        QUARANTINED.add(1, on.handler, problem.code.slug)
         return problem
 
     async def _refuse(self, route: Route, problem: Problem) -> Answer:
@@ -221,6 +231,12 @@ class Pipeline:
         problem = await self._set_aside(problem, route.on, None)
         gate.leave(problem.code, self._now(), probe=False)
         return _answer(problem)
+
+
+def _hop(headers: Headers) -> str | None:
+    """The trace context of the request itself: Google's front end writes it. The event's own is in ce-traceparent."""
+    found = [value for name, value in headers if name == b"traceparent"]
+    return found[0].decode("latin-1") if len(found) == 1 else None
 
 
 def _answer(problem: Problem) -> Answer:

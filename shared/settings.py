@@ -129,7 +129,16 @@ class Settings(BaseSettings):
         default=600, gt=0, description="DLP requests a minute of this instance, under the quota"
     )
     ledger: str = Field(default="memory", description="memory | sqlite:<path> | firestore:<database>")
-    trace_exporter: Literal["none", "gcp"] = Field(default="none", description="where spans go")
+    trace_exporter: Literal["none", "gcp", "otlp"] = Field(
+        default="none", description="where spans go: nowhere, to Cloud Trace, or by OTLP over HTTP to a collector"
+    )
+    trace_endpoint: str = Field(
+        default="http://127.0.0.1:4318/v1/traces", description="the collector's URL, for `otlp`: a sidecar's"
+    )
+    trace_ratio: float = Field(default=0.1, ge=0, le=1, description="the share of threads whose spans are recorded")
+    metrics_every: float = Field(
+        default=30, gt=0, description="seconds between two snapshots of the metrics, to the log and to ops"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="least level logged")
 
     # application deadline < ack deadline ≤ Cloud Run timeout < lease (design §4.6); all in seconds

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from shared.settings import Settings, Tenant, Zone
 
 _GOOGLE_KEYS = "https://www.googleapis.com/"
+_COLLECTORS = ("https://", "http://127.0.0.1:", "http://localhost:")
 _NEEDS: dict[Zone, tuple[str, ...]] = {
     Zone.INGRESS: ("webhooks", "event_key"),
     Zone.CLINICAL: ("event_key", "reader", "auditors", "pseudonym_key"),
@@ -31,6 +32,8 @@ def refusals(settings: Settings, environment: Mapping[str, str]) -> Iterator[str
             yield f"an embedded part is configured: local, {' or '.join(_EMBEDDED)}"
         if settings.text == "local":
             yield "text is local: in the cloud free text goes through DLP, or is withheld"
+        if settings.trace_exporter == "otlp" and not settings.trace_endpoint.startswith(_COLLECTORS):
+            yield "trace_endpoint is neither https nor a sidecar's"
         if not settings.jwks_url.startswith(_GOOGLE_KEYS):
             yield "jwks_url is not Google's: push tokens of a local issuer are not accepted"
         if not settings.ledger.startswith("firestore:") and settings.zone in (Zone.CLINICAL, Zone.ANALYTICS):

@@ -36,7 +36,7 @@ def rounds(
 ) -> Rounds:
     """All tenants' sweeps; the stack closes what was opened for them. Raises ValueError if a tenant has no keys."""
     tenants = tuple(map(_sweeping, settings.tenants))
-    medplum = MedplumClient(http, settings.medplum_url, tenants, settings.resource_limit, patience)
+    medplum = MedplumClient(http, settings.medplum_url, tenants, settings.resource_limit, patience, role="sweeper")
     datasets = {(one.name, release.key_id): release.dataset for one in tenants for release in one.releases}
     keys = BigQueryKeys(settings.gcp_project, datasets, settings.bigquery_url)
     stack.push_async_callback(keys.close)

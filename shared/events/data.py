@@ -36,6 +36,7 @@ FhirId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\-\.]{1,64}$"), A
 Instant = Annotated[str, AfterValidator(_instant)]
 Generation = Annotated[int, Field(ge=0, lt=2**48)]  # policy epoch × 2^16 + text attempt
 Keyed = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16,64}$")]  # an HMAC, in hex
+Handler = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,16}$")]
 Sequence = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,16}(/[0-9a-f]{1,16}){0,3}$")]  # BigQuery CDC
 
 
@@ -105,7 +106,7 @@ class Accessed(Data):
     id: FhirId | None
     version: FhirId | None
     action: Literal["read", "vread", "history", "search"]
-    handler: str
+    handler: Handler
     purpose: Literal["validation", "de-identification", "reconciliation"]
     at: AwareDatetime = Field(strict=False)  # when the first of perhaps several attempts read it
 
@@ -125,7 +126,7 @@ class Deidentified(Data):
     version: Keyed
     generation: Generation
     deleted: bool
-    policy: str
+    policy: Annotated[str, StringConstraints(pattern=r"^[a-z\-]{1,32}$")]
     policy_hash: Keyed
     key_id: str
     resource: dict[str, object] | None

@@ -60,7 +60,7 @@ def decode(push: Push) -> Event[Any]:
         event.get_source().rpartition(":")[2],
         correlation,
         trace if is_traceparent(trace) else fresh(),
-        push.ordering_key,
+        push.ordering_key if _ID.fullmatch(push.ordering_key) else "",  # ours are keyed hashes; else it could be a name
     )
 
 

@@ -18,8 +18,16 @@ import orjson
 
 from shared.errors import Code, Problem
 from shared.settings import Client
+from shared.telemetry.metrics import MEDPLUM_CALLS, MEDPLUM_POINTS
+from shared.telemetry.spans import Call, client_span
 
 READ, HISTORY, SEARCH, CONDITIONAL_CREATE = 1, 10, 20, 120  # points
+_CALLS: Mapping[int, Call] = {
+    READ: "medplum read",
+    HISTORY: "medplum history",
+    SEARCH: "medplum search",
+    CONDITIONAL_CREATE: "medplum create",
+}
 _TOKEN_LIMIT = 64_000  # bytes
 _EARLY = 30.0  # seconds before its end that a token is no longer used
 _LIMIT = re.compile(r'"(\w+)";r=(\d+);t=(\d+)')
@@ -35,9 +43,20 @@ class Answer:
 
 
 class Account:
-    """`clock` is monotonic seconds. Raises Problem: MEDPLUM_DOWN, MEDPLUM_BUSY, MEDPLUM_DENIED, RESOURCE_TOO_LARGE."""
+    """`clock` is monotonic seconds, `role` what the client is for.
 
-    def __init__(self, http: httpx.AsyncClient, base_url: str, client: Client, clock: Callable[[], float]) -> None:
+    Raises Problem: MEDPLUM_DOWN, MEDPLUM_BUSY, MEDPLUM_DENIED, RESOURCE_TOO_LARGE.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        base_url: str,
+        client: Client,
+        clock: Callable[[], float],
+        role: str = "reader",
+    ) -> None:
+        self._role = role
         self._http, self._base, self._client, self._clock = http, base_url.rstrip("/"), client, clock
         self._fetching = asyncio.Lock()
         self._token, self._token_end = "", 0.0
@@ -65,9 +84,10 @@ class Account:
         )
         request.headers["Accept"] = "application/fhir+json"
         token = await self._bearer()
-        answer = await self._send(request, limit, token)
-        if answer.status == 401:
-            answer = await self._send(request, limit, await self._bearer(refused=token))
+        with client_span(_CALLS.get(points, "medplum read")):
+            answer = await self._send(request, limit, token)
+            if answer.status == 401:
+                answer = await self._send(request, limit, await self._bearer(refused=token))
         if answer.status in (401, 403):
             raise Problem(Code.MEDPLUM_DENIED, "fhir")
         return answer
@@ -87,7 +107,10 @@ class Account:
             finally:
                 await response.aclose()
         except httpx.HTTPError:
+            MEDPLUM_CALLS.add(1, self._role, "none")
             raise Problem(Code.MEDPLUM_DOWN, "connection") from None
+        status = response.status_code
+        MEDPLUM_CALLS.add(1, self._role, "429" if status == 429 else f"{status // 100}xx")
         wait = self._learn(response.headers.get("ratelimit", ""))
         if response.status_code == 429:
             raise Problem(Code.MEDPLUM_BUSY, "quota", retry_after=wait)
@@ -103,6 +126,7 @@ class Account:
         for name, left, seconds in _LIMIT.findall(header):
             if name == "fhirInteractions":
                 self._points, self._points_end = int(left), self._clock() + int(seconds)
+                MEDPLUM_POINTS.set(self._points, self._role)
             if int(left) == 0:
                 wait = max(wait, float(seconds))
         return wait or _DEFAULT_WAIT
@@ -121,9 +145,9 @@ class Account:
             "client_secret": self._client.secret.get_secret_value(),
         }
         asked = self._clock()
-        answer = await self._exchange(
-            self._http.build_request("POST", f"{self._base}/oauth2/token", data=form), _TOKEN_LIMIT
-        )
+        request = self._http.build_request("POST", f"{self._base}/oauth2/token", data=form)
+        with client_span("medplum token"):
+            answer = await self._exchange(request, _TOKEN_LIMIT)
         if answer.status != 200:
             raise Problem(Code.MEDPLUM_DENIED, "token")
         try:

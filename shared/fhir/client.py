@@ -38,7 +38,7 @@ _PAGE = 4  # times what a resource may be long
 class MedplumClient:
     """Reader, Sweeper and AuditWriter for a set of tenants.
 
-    `http` is the caller's and stays open; `timeout` is for a call.
+    `http` is the caller's and stays open; `timeout` is for a call; `role` is what the readers are for, in metrics.
     """
 
     def __init__(
@@ -50,14 +50,15 @@ class MedplumClient:
         timeout: float,
         *,
         clock: Callable[[], float] = time.monotonic,
+        role: str = "reader",
     ) -> None:
         self._limit, self._timeout = resource_limit, timeout
         self._readers = {
-            tenant.project: Account(http, base_url, tenant.reader, clock) if tenant.reader else None
+            tenant.project: Account(http, base_url, tenant.reader, clock, role) if tenant.reader else None
             for tenant in tenants
         }
         self._auditors = {
-            tenant.project: tuple(Account(http, base_url, client, clock) for client in tenant.auditors)
+            tenant.project: tuple(Account(http, base_url, client, clock, "auditor") for client in tenant.auditors)
             for tenant in tenants
         }
         self._turns = count()

@@ -82,18 +82,18 @@ class SigningKeys:
             async with self._http.stream("GET", self._url, timeout=_TIMEOUT) as answer:
                 keys = _parsed(await _body(answer)) if answer.is_success else {}
         except (httpx.HTTPError, Problem, ValueError, RecursionError) as error:
-            self._say("keys not fetched", exception=type(error).__name__)
+            self._say(exception=type(error).__name__)
             return _RETRY
         if not keys:  # an empty or unreadable set is an outage too: the keys that we have stay
-            self._say("keys not fetched", status=answer.status_code)
+            self._say(status=answer.status_code)
             return _RETRY
         self._keys, self._fetched = keys, self._now()
         found = _MAX_AGE.search(answer.headers.get("cache-control", ""))
         return min(_MOST, max(_LEAST, float(found[1]) * _SOON)) if found else _LEAST
 
-    def _say(self, message: str, **fields: object) -> None:
+    def _say(self, **fields: object) -> None:
         age = self._now() - self._fetched if self._keys else None
-        log(message, "WARNING", count=len(self._keys), age_s=age, **fields)
+        log("keys not fetched", "WARNING", count=len(self._keys), age_s=age, **fields)
 
 
 async def _body(answer: httpx.Response) -> bytes:

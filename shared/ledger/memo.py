@@ -12,6 +12,8 @@ from collections import OrderedDict
 from dataclasses import replace
 
 from shared.ledger.port import Lease, Ledger, Record, State
+from shared.telemetry.metrics import LEDGER_TRIPS
+from shared.telemetry.spans import client_span
 
 REMEMBERED = 16_384  # keys; some 10 MB
 _LAST_WORDS = frozenset({State.DONE, State.SUPERSEDED})
@@ -29,7 +31,9 @@ class MemoLedger:
         if known is not None and known.expires > now:
             self._ended.move_to_end(key)
             return known
-        found = await self._store.claim(key, fingerprint, owner=owner, now=now, until=until)
+        LEDGER_TRIPS.add(1, "claim")
+        with client_span("ledger claim"):
+            found = await self._store.claim(key, fingerprint, owner=owner, now=now, until=until)
         if isinstance(found, Record):
             self._remember(found)
         return found
@@ -37,7 +41,9 @@ class MemoLedger:
     async def finish(
         self, lease: Lease, state: State, *, code: str = "", now: float, not_before: float = 0, trace: str = ""
     ) -> None:
-        await self._store.finish(lease, state, code=code, now=now, not_before=not_before, trace=trace)
+        LEDGER_TRIPS.add(1, "finish")
+        with client_span("ledger finish"):
+            await self._store.finish(lease, state, code=code, now=now, not_before=not_before, trace=trace)
         self._remember(
             Record(
                 key=lease.key,
@@ -53,13 +59,16 @@ class MemoLedger:
         )
 
     async def renew(self, lease: Lease, *, now: float, until: float) -> Lease:
+        LEDGER_TRIPS.add(1, "renew")
         return await self._store.renew(lease, now=now, until=until)
 
     async def reopen(self, key: str, *, now: float) -> bool:
+        LEDGER_TRIPS.add(1, "reopen")
         return await self._store.reopen(key, now=now)
 
     async def get(self, key: str) -> Record | None:
         """As the store has it: an operator reads the attempts too, which the memo drops."""
+        LEDGER_TRIPS.add(1, "get")
         return await self._store.get(key)
 
     async def close(self) -> None:

@@ -18,6 +18,7 @@ from shared.batching import Batcher
 from shared.errors import Code, Problem
 from shared.events.envelope import Message
 from shared.sinks.channels import publisher_client
+from shared.telemetry.metrics import BATCH_ITEMS, BATCHES
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherAsyncClient
@@ -61,6 +62,8 @@ class PubSubPublisher:
         from google.auth.exceptions import GoogleAuthError
         from google.pubsub_v1.types import PublishRequest
 
+        BATCHES.add(1, "pubsub")
+        BATCH_ITEMS.add(len(messages), "pubsub")
         request = PublishRequest.pb()(topic=f"projects/{self._project}/topics/{topic}")
         for message in messages:
             request.messages.add(

@@ -1,11 +1,13 @@
-"""Logs: JSON lines for Cloud Logging, from an allow-list of typed fields.
+"""Logs: JSON lines for Cloud Logging, from an allow-list of messages and of fields, each with its form.
 
-An allow-list, for a list of forbidden words always lacks one. A field that is not listed, or has another type, is dropped and
-counted. Whatever a library logs through `logging` keeps its logger's name, its level and its exception's class, and
-loses its text: texts quote values (URLs, rows, tokens), and nobody reviews them for us.
+An allow-list, for a list of forbidden words always lacks one. A message that is not listed loses its text; a field that is
+not listed, or has another type or form, is dropped; both are counted. Whatever a library logs through `logging` keeps its
+logger's name, its level and its exception's class, and loses its text: texts quote values (URLs, rows, tokens), and
+nobody reviews them for us.
 """
 
 import logging
+import os
 import re
 import sys
 import traceback
@@ -13,44 +15,70 @@ from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import orjson
 import structlog
 
+from shared.errors import Code
+from shared.telemetry.metrics import DROPPED, METRICS, VALUES
+
 type Severity = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
-_WORD = re.compile(r"[A-Za-z0-9_.:/@#-]{0,160}")
-_PHRASE = re.compile(r"[A-Za-z0-9_.:/@#=,' -]{0,200}")
-_PHRASES = frozenset({"setting"})  # made of our own words and the names of settings and tenants
+type Line = Literal[
+    "started", "will not start", "could not start", "message", "webhook", "handler failed", "handler stopped",
+    "endpoint failed", "reconciled", "keys not fetched", "metric", "uncaught", "printed", "library",
+]  # fmt: skip
+LINES: frozenset[str] = frozenset(get_args(Line.__value__))
+_UNLISTED = "unlisted"
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9\-]{0,40}")
+_TOPIC = re.compile(r"[a-z]+[a-z.\-]{0,60}")
+_HEX = re.compile(r"[0-9a-f]{16,64}|")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_CLASS = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,80}")
+_PLACE = re.compile(r"[A-Za-z0-9_./<>\- ]{1,120}:\d{1,6}|")
+_MODULE = re.compile(r"[A-Za-z0-9_.]{1,100}")
+_VERSION = re.compile(r"[0-9][0-9a-z.\-]{0,30}")
+_PHRASE = re.compile(r"[A-Za-z0-9_.:/@#=,' -]{0,200}")  # our own words, and the names of settings and tenants
 _SEVERITIES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_SERVERS = ("uvicorn", "uvicorn.error", "gunicorn.error", "py.warnings")
 _HOUSE = Path(__file__).resolve().parents[2]
 
-# field → type. Low cardinality or keyed hashes; nothing that a caller outside can fill with text of its own.
-FIELDS: Mapping[str, type] = {
-    "zone": str,
-    "version": str,
-    "handler": str,
-    "topic": str,
-    "subscription": str,
-    "code": str,
-    "outcome": str,
+# field → a number's type, a text's form, or all the words that it may be. Low cardinality or keyed hashes; nothing that
+# a caller outside can fill with text of its own.
+FIELDS: Mapping[str, type[int] | type[float] | re.Pattern[str] | frozenset[str]] = {
+    "zone": frozenset({"ingress", "clinical", "analytics", "ops", "all"}),
+    "version": _VERSION,
+    "handler": VALUES["handler"],
+    "topic": _TOPIC,
+    "subscription": _TOPIC,
+    "code": frozenset({code.slug for code in Code}),
+    "outcome": VALUES["outcome"],
     "status": int,
     "duration_ms": float,
     "delivery_attempt": int,
-    "shape": str,
-    "event_id": str,
-    "correlation_id": str,
-    "request_id": str,
-    "trace": str,
-    "exception": str,
-    "where": str,
-    "logger": str,
+    "shape": frozenset({"wrapped", "unwrapped", "eventarc", "structured"}),
+    "event_id": _HEX,
+    "correlation_id": _UUID,
+    "request_id": _HEX,
+    "trace": _HEX,
+    "exception": _CLASS,
+    "where": _PLACE,
+    "logger": _MODULE,
     "count": int,
     "age_s": float,
-    "setting": str,
-    "tenant": str,  # the public name
-    "resource_type": str,
+    "setting": _PHRASE,
+    "tenant": _SLUG,  # the public name
+    "resource_type": _CLASS,
+    "metric": frozenset({metric.name for metric in METRICS}),
+    "value": float,
+    "quantile": frozenset({"p50", "p95", "p99", "count"}),
+    "dependency": VALUES["dependency"],
+    "operation": VALUES["operation"],
+    "client": VALUES["client"],
+    "answer": VALUES["answer"],
+    "what": VALUES["what"],
     "missing": int,
     "stale": int,
     "extra": int,
@@ -60,8 +88,8 @@ FIELDS: Mapping[str, type] = {
 }
 
 
-def log(message: str, severity: Severity = "INFO", **fields: object) -> None:
-    """One line. `message` is a constant of the code; fields that are not listed are dropped and counted."""
+def log(message: Line, severity: Severity = "INFO", **fields: object) -> None:
+    """One line. Fields that are not listed are dropped and counted."""
     structlog.get_logger().msg(message, severity=severity, **fields)
 
 
@@ -74,14 +102,17 @@ def start_logging(level: Severity = "INFO", gcp_project: str = "") -> None:
             _only_listed,
             partial(_render, gcp_project),
         ],
-        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        logger_factory=structlog.BytesLoggerFactory(getattr(sys.stdout, "beneath", None) or sys.stdout.buffer),
         cache_logger_on_first_use=True,
     )
+    # gRPC's core writes to the process's stderr by itself, with addresses and what a peer said.
+    os.environ["GRPC_VERBOSITY"] = "NONE"
+    os.environ.pop("GRPC_TRACE", None)
     logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers = [_Stripped()]
     root.setLevel(logging.WARNING)  # below that a library's line is its text, which is dropped
-    for name in ("uvicorn", "uvicorn.error", "gunicorn.error", "httpx", "httpcore"):
+    for name in (*_SERVERS, "httpx", "httpcore"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
         logger.setLevel(logging.WARNING)
@@ -109,41 +140,59 @@ class _Stripped(logging.Handler):
     """A library's line: who, how bad, and which class of exception."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        fields: dict[str, object] = {"logger": record.name}
+        fields: dict[str, object] = {"logger": _known(record.name)}
         if record.exc_info and record.exc_info[1] is not None:
             fields |= {"exception": type(record.exc_info[1]).__name__, "where": where(record.exc_info[1])}
         severity: Any = record.levelname if record.levelname in ("DEBUG", "WARNING", "ERROR", "CRITICAL") else "INFO"
         log("library", severity, **fields)
 
 
+def _known(logger: str) -> str:
+    """A logger's name, if it is a module's: one made of something else could be made of anything."""
+    root = logger.partition(".")[0]
+    if logger in sys.modules or logger in _SERVERS:
+        return logger
+    return root if root in sys.modules else "other"
+
+
 def _only_from(least: int, _: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Drop what is less severe than the settings ask for."""
-    if _SEVERITIES.index(event.get("severity", "INFO")) < least:
+    severity = event.get("severity", "INFO")
+    if severity in _SEVERITIES and _SEVERITIES.index(severity) < least:
         raise structlog.DropEvent
     return event
 
 
 def _only_listed(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    line: dict[str, Any] = {"message": event.pop("event"), "severity": event.pop("severity", "INFO")}
+    message, severity = event.pop("event"), event.pop("severity", "INFO")
+    if message not in LINES:
+        message = _UNLISTED
+        DROPPED.add(1, "message")
+    line: dict[str, Any] = {"message": message, "severity": severity if severity in _SEVERITIES else "ERROR"}
     dropped = 0
     for name, value in event.items():
-        kind = FIELDS.get(name)
         if value is None:
             continue
-        if kind is float and type(value) is int:
+        form = FIELDS.get(name)
+        if form is float and type(value) is int:
             value = float(value)
-        if kind is None or type(value) is not kind or (isinstance(value, str) and not listed(name).fullmatch(value)):
-            dropped += 1
-        else:
+        if _fits(form, value):
             line[name] = value
+        else:
+            dropped += 1
     if dropped:
         line["dropped_fields"] = dropped
+        DROPPED.add(dropped, "field")
     return line
 
 
-def listed(name: str) -> re.Pattern[str]:
-    """The form that a listed field's text must have."""
-    return _PHRASE if name in _PHRASES else _WORD
+def _fits(form: object, value: object) -> bool:
+    match form:
+        case re.Pattern():
+            return isinstance(value, str) and form.fullmatch(value) is not None
+        case frozenset():
+            return isinstance(value, str) and value in form
+    return type(value) is form
 
 
 def _render(gcp_project: str, _: object, __: str, line: MutableMapping[str, Any]) -> bytes:

@@ -12,7 +12,8 @@ from shared.events.envelope import Event
 from shared.settings import Settings
 from shared.subscriber import Subscription
 from shared.telemetry.logs import Severity, log, start_logging, where
-from shared.telemetry.trace import trace_id
+from shared.telemetry.metrics import EVENT_AGE, MESSAGE_SECONDS, MESSAGES, WEBHOOKS
+from shared.telemetry.spans import start_spans, trace_in_hand
 
 _request: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -21,8 +22,6 @@ def start_telemetry(settings: Settings) -> None:
     """Logs and, where the settings say so, traces."""
     start_logging(settings.log_level, settings.gcp_project)
     if settings.trace_exporter != "none":
-        from shared.telemetry.spans import start_spans
-
         start_spans(settings)
 
 
@@ -58,7 +57,7 @@ def current_request_id() -> str:
 def follow(event: Event[Any]) -> None:
     """From here on every line, and the answer, carry the event's thread."""
     structlog.contextvars.bind_contextvars(
-        event_id=event.id, correlation_id=event.correlation, trace=trace_id(event.traceparent)
+        event_id=event.id, correlation_id=event.correlation, trace=trace_in_hand(event.traceparent)
     )
 
 
@@ -76,12 +75,17 @@ def finished(
     code: Code | None,
     duplicate: bool,
     seconds: float,
+    age: float | None,
     shape: str | None,
     attempt: int | None,
 ) -> None:
-    """How a message ended."""
+    """How a message ended. `age`: of its event, in seconds, if it was one."""
     outcome = "duplicate" if duplicate else code.end.name.lower() if code else "done"
     severity: Severity = "WARNING" if code and code.end in (End.SET_ASIDE, End.REFUSED) else "INFO"
+    MESSAGES.add(1, on.handler, outcome, code.slug if code else "none")
+    MESSAGE_SECONDS.observe(seconds, on.handler)
+    if age is not None and outcome == "done":
+        EVENT_AGE.observe(age, on.handler)
     log(
         "message",
         severity,
@@ -100,6 +104,7 @@ def received(code: Code | None = None) -> None:
     """How a webhook ended: published, or refused under a code."""
     outcome = code.end.name.lower() if code else "done"
     status = code.status if code else 204
+    WEBHOOKS.add(1, outcome, code.slug if code else "none")
     log("webhook", "WARNING" if code else "INFO", outcome=outcome, status=status, code=code.slug if code else None)
 
 

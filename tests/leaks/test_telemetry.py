@@ -19,6 +19,7 @@ from shared.telemetry.logs import FIELDS
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "Canaryfamily"
 START = "from shared.telemetry.logs import log, start_logging; start_logging('DEBUG')\n"
+HOOKS = "from shared.telemetry.uncaught import close_streams, start_hooks; start_hooks(); close_streams()\n"
 
 CHANNELS = {
     "a field that is not listed": "log('m', name='Canaryfamily')",
@@ -51,6 +52,34 @@ async def forgotten():
     async def fail(): raise ValueError('Canaryfamily')
     asyncio.create_task(fail()); await asyncio.sleep(0.01)
 asyncio.run(forgotten()); import gc; gc.collect()""",
+    "a message that is not listed": "log('patient Canaryfamily')",
+    "a severity that is none": "log('message', 'Canaryfamily')",
+    "a logger named after a value": "import logging; logging.getLogger('Canaryfamily').error('m')",
+    "a reference in a listed field": "log('message', handler='Patient/Canaryfamily', subscription='Patient/Canaryfamily')",
+    "an exception that nobody caught": HOOKS + "raise ValueError('Canaryfamily')",
+    "an exception in a thread": HOOKS
+    + """
+import threading
+def fail(): raise ValueError('Canaryfamily')
+thread = threading.Thread(target=fail, name='Canaryfamily'); thread.start(); thread.join()""",
+    "an exception in a finaliser": HOOKS
+    + """
+class Canaryfamily:
+    def __del__(self): raise ValueError('Canaryfamily')
+Canaryfamily()""",
+    "print": HOOKS + "print('Canaryfamily')",
+    "print to stderr": HOOKS + "import sys; print('Canaryfamily', file=sys.stderr)",
+    "a traceback printed": HOOKS
+    + """
+import traceback
+try: raise ValueError('Canaryfamily')
+except ValueError: traceback.print_exc()""",
+    "gRPC's own log": HOOKS
+    + """
+import grpc
+channel = grpc.insecure_channel('dns:///Canaryfamily.invalid:1')
+try: channel.unary_unary('/Canaryfamily/Canaryfamily')(b'Canaryfamily', timeout=0.2)
+except grpc.RpcError as error: log('library', exception=type(error).__name__)""",
     "structlog itself": "import structlog; structlog.get_logger().info('m', patient='Canaryfamily')",
     "a handler's unknown failure": """
 from shared.telemetry.report import failed
@@ -64,11 +93,14 @@ except KeyError as error: crashed(error)""",
 }
 
 
+DIES = {"an exception that nobody caught"}
 SILENT = {"httpx at INFO", "uvicorn's access logger"}
 
 
 def _told(code: str) -> str:
-    result = subprocess.run([sys.executable, "-c", START + code], cwd=ROOT, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", START + code]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == (1 if code in {CHANNELS[name] for name in DIES} else 0), result.returncode
     return result.stdout + result.stderr
 
 
@@ -95,7 +127,7 @@ def test_a_thread_has_cloud_loggings_own_field() -> None:
 
 def test_a_librarys_exception_keeps_its_class_and_place() -> None:
     line = json.loads(_told(CHANNELS["logging an exception"]).splitlines()[-1])
-    assert (line["logger"], line["exception"]) == ("x", "ValueError")
+    assert (line["logger"], line["exception"]) == ("other", "ValueError")
 
 
 def test_no_listed_field_is_free_text() -> None:

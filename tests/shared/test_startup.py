@@ -1,5 +1,6 @@
 """What a process refuses to start with: key files, embedded parts in the cloud, a secret too many or too few."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from shared.settings import Settings, Tenant, Zone
 from shared.startup import refusals
-from shared.telemetry.logs import listed
+from shared.telemetry.logs import FIELDS
 from tests.tenant import environment, tenant_json
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,13 +57,24 @@ def test_the_cloud_refuses_what_belongs_on_one_machine_and_quotes_no_value(why: 
     reasons = list(refusals(clouded(**changed), CLOUD | more))
     assert any(setting in reason for reason in reasons)
     assert "canary" not in " ".join(reasons)
-    assert all(listed("setting").fullmatch(reason) for reason in reasons), "it is logged, not dropped"
+    form = FIELDS["setting"]
+    assert isinstance(form, re.Pattern)
+    assert all(form.fullmatch(reason) for reason in reasons), "it is logged, not dropped"
 
 
 def test_the_cloud_refuses_all_zones_in_one() -> None:
     settings = clouded("all", ledger="firestore:all")
     assert any("ZONE=all" in reason for reason in refusals(settings, CLOUD))
     assert not list(refusals(settings, {}))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "good"),
+    [("http://127.0.0.1:4318/v1/traces", True), ("https://x.example", True), ("http://127.0.0.1.evil.example", False)],
+)
+def test_spans_leave_in_the_open_to_a_sidecar_alone(endpoint: str, good: bool) -> None:
+    settings = clouded(trace_exporter="otlp", trace_endpoint=endpoint)
+    assert any("trace_endpoint" in reason for reason in refusals(settings, CLOUD)) is not good
 
 
 @pytest.mark.parametrize("missing", ["event_key", "reader", "auditors", "pseudonym_key"])

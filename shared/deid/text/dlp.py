@@ -28,6 +28,8 @@ from shared.batching import Batcher
 from shared.deid.text.port import Label
 from shared.errors import Code, Problem
 from shared.sinks.channels import connected
+from shared.telemetry.metrics import BATCH_ITEMS, BATCHES, DLP_BYTES
+from shared.telemetry.spans import client_span
 
 if TYPE_CHECKING:
     from google.cloud.dlp_v2 import DeidentifyContentRequest, DlpServiceAsyncClient
@@ -108,7 +110,8 @@ class Dlp:
         pieces = [list(_pieces(text)) for text in texts]
         asked = asyncio.gather(*(self._batcher.submit(piece) for of_text in pieces for piece in of_text))
         try:
-            answers = iter(await asked)
+            with client_span("dlp deidentify"):
+                answers = iter(await asked)
         except BaseException:
             asked.cancel()
             raise
@@ -148,6 +151,9 @@ class Dlp:
             return await self._halves(cells)
         if not await self._pace.turn(_PATIENCE):
             raise Problem(Code.DLP_DOWN, "quota")
+        BATCHES.add(1, "dlp")
+        BATCH_ITEMS.add(len(cells), "dlp")
+        DLP_BYTES.add(sum(len(cell.encode("utf-8", "replace")) for cell in cells))
         try:
             answer = await self._connected().deidentify_content(request=request, timeout=self._deadline, retry=None)
         except (GoogleAPIError, GoogleAuthError, TimeoutError) as error:

@@ -18,6 +18,7 @@ from typing import Any
 
 from shared.batching import Batcher
 from shared.errors import Code, Problem
+from shared.telemetry.metrics import BATCH_ITEMS, BATCHES
 
 type Open = Callable[[AsyncIterator[Any]], Awaitable[AsyncIterator[Any]]]  # requests → responses, one AppendRows call
 
@@ -114,6 +115,8 @@ class Appender:
             await self._stream.close()
 
     async def _send(self, rows: Sequence[bytes]) -> Sequence[Exception | None]:
+        BATCHES.add(1, "bigquery")
+        BATCH_ITEMS.add(len(rows), "bigquery")
         try:
             response = await self._ask(rows)
         except _Broken as error:
