@@ -51,6 +51,7 @@ FIELDS: Mapping[str, type] = {
     "setting": str,
     "tenant": str,  # the public name
     "resource_type": str,
+    "view": str,  # of schemas/views
     "missing": int,
     "stale": int,
     "extra": int,

@@ -10,10 +10,11 @@ from google.api_core.exceptions import PermissionDenied
 from google.cloud.bigquery_storage_v1.types import AppendRowsResponse, RowError
 
 from shared.errors import Code, Problem
+from shared.sinks.bigquery import schema, wire
 from shared.sinks.bigquery.append import MAX_REQUEST, Appender
-from shared.sinks.bigquery.schema import CHANGES, descriptor
 
 STREAM = "projects/p/datasets/d/tables/change_rows/streams/_default"
+DESCRIPTOR = wire.descriptor("change_rows", schema.sent(schema.CHANGES))
 TAKEN = AppendRowsResponse(append_result=AppendRowsResponse.AppendResult())
 
 
@@ -52,7 +53,7 @@ class Service:
 
 
 def appender(service: Service, *, idle: float = 60, timeout: float = 5) -> Appender:
-    return Appender(CHANGES, STREAM, service.open, idle=idle, timeout=timeout)
+    return Appender(schema.CHANGES, STREAM, lambda: DESCRIPTOR, service.open, idle=idle, timeout=timeout)
 
 
 async def ends(to: Appender, rows: Sequence[bytes]) -> list[Code | None]:
@@ -69,7 +70,7 @@ async def test_the_first_request_of_a_stream_says_where_to_and_of_what_form_and_
     await to.close()
     [[first, second]] = service.calls
     assert first.write_stream == STREAM
-    assert first.proto_rows.writer_schema.proto_descriptor == descriptor(CHANGES)
+    assert first.proto_rows.writer_schema.proto_descriptor == DESCRIPTOR
     assert not second.write_stream
     assert not second.proto_rows.writer_schema.proto_descriptor.field
 
