@@ -58,7 +58,7 @@ class BigQueryWrite:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._commits: Batcher[Batch, None] = Batcher(self._commit, max_items=200, max_wait=0.002, in_flight=1)
-        self.faults: deque[Fault] = deque()
+        self.faults: deque[Fault | None] = deque()
         self.stats = Stats()
         self.idle, self.slow = 600.0, 0.5
 

@@ -76,12 +76,16 @@ class Warehouse:
         """The rows of a query in GoogleSQL."""
         return self._store.rows(sql)
 
+    def columns(self, sql: str) -> list[str]:
+        """The names of a query's columns."""
+        return [field["name"] for field in self._store.query(sql).fields]
+
     def dump(self) -> Iterator[str]:
         """Every cell of every table as text, superseded changes included: for a scan for what must not be there."""
         return self._store.dump()
 
-    def plant(self, *faults: Fault) -> None:
-        """The next append requests suffer these, one each."""
+    def plant(self, *faults: Fault | None) -> None:
+        """The next append requests suffer these, one each; None is no fault."""
         self._write.faults.extend(faults)
 
     def be(self, *, idle: float | None = None, slow: float | None = None) -> None:

@@ -10,6 +10,7 @@ The published view has the view's own columns, and after them what says where a 
 which no column of a view does.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -27,6 +28,19 @@ SELECT
 FROM `{{project}}.{{dataset}}.{table}` AS record
 CROSS JOIN UNNEST(record.`rows`) AS line
 WHERE NOT record.deleted
+"""
+
+COUNTS = "view_counts"
+_COUNTS = """\
+SELECT
+  '{name}' AS view_name,
+  '{resource}' AS resource_type,
+  COUNTIF(NOT deleted) AS resources,
+  COALESCE(SUM(ARRAY_LENGTH(`rows`)), 0) AS view_rows,
+  COUNTIF(failed) AS failed,
+  COUNTIF(deleted) AS tombstones,
+  MAX(committed_at) AS newest_committed_at
+FROM `{{project}}.{{dataset}}.{table}`
 """
 
 
@@ -58,6 +72,13 @@ def published(view: View, policy: str, project: str, dataset: str) -> schema.Res
     return schema.view_of(text, view.name, project, dataset)
 
 
+def counts(views: Sequence[View], project: str, dataset: str) -> schema.Resource:
+    """The REST resource of a view that counts all views: on how many resources each failed is there for all to see."""
+    described = "How many resources each view has, how many rows it makes of them, and on how many it failed."
+    texts = (_COUNTS.format(name=view.name, resource=view.resource, table=name_of(view)) for view in views)
+    return schema.view_of(f"-- {described}\n" + "UNION ALL\n".join(texts), COUNTS, project, dataset)
+
+
 @cache
 def sent(view: View, policy: str) -> tuple[Column, ...]:
     """The columns that a writer of a view's table sends."""
@@ -72,4 +93,5 @@ def dataset(project: str, name: str, policy: str, views: tuple[View, ...] | None
         *(table(one, policy, project, name) for one in shown),
         *(schema.view(one, project, name) for one in schema.VIEWS),
         *(published(one, policy, project, name) for one in shown),
+        *([counts(shown, project, name)] if shown else []),
     ]
