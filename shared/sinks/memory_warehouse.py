@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from shared.deid.row import SafeRow
 from shared.errors import Code, Problem
 from shared.sinks.bigquery.rows import resource_text
+from shared.sinks.bigquery.view_rows import RecordEncoder
 from shared.sinks.keys.port import KeyRow, asked, by_key
-from shared.sinks.records import Record, Views, records
+from shared.sinks.records import Record, Recorder, Views
 from shared.sinks.sequence import padded
 from shared.views import by_type
 
@@ -26,7 +27,8 @@ class MemoryWarehouse:
     ) -> None:
         self._projects = frozenset(projects)
         self._key_ids = None if key_ids is None else frozenset(key_ids)
-        self._views = views
+        self._recorder = Recorder(views)
+        self._encoders: dict[tuple[str, str], RecordEncoder] = {}  # view, policy
         self._failures: deque[Problem] = deque()
         self.current: dict[Key, SafeRow] = {}
         self.log: list[SafeRow] = []
@@ -41,7 +43,7 @@ class MemoryWarehouse:
         known = self.current.get(key)
         if known is None or padded(known.sequence) <= padded(row.sequence):
             self.current[key] = row
-            self.records[key] = records(row, self._views)
+            self.records[key] = [self._fit(record, row) for record in self._recorder.records(row)]
         self.log.append(row)
 
     def fail(self, problems: Iterable[Problem]) -> None:
@@ -90,6 +92,13 @@ class MemoryWarehouse:
 
     async def close(self) -> None:
         """Nothing is held."""
+
+    def _fit(self, record: Record, row: SafeRow) -> Record:
+        """The record, if BigQuery would take it."""
+        named = (record.view.name, row.policy)
+        if named not in self._encoders:
+            self._encoders[named] = RecordEncoder(record.view, row.policy)
+        return self._encoders[named].fit(record, row, 0)[0]
 
     def _asked(self, rows: Iterable[SafeRow], project: str, key_id: str) -> list[SafeRow]:
         self._dataset(project, key_id)

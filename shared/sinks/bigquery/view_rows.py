@@ -35,15 +35,17 @@ class RecordEncoder:
         [rows] = (column for column in columns if column.type == "RECORD")
         self._converted = [(c.name, _conversion(c)) for c in rows.fields if c.type in _CONVERSIONS]
 
-    def __call__(self, record: Record, row: SafeRow, committed_at: int) -> bytes:
-        """`committed_at` is in microseconds."""
+    def fit(self, record: Record, row: SafeRow, committed_at: int) -> tuple[Record, bytes]:
+        """The record and its bytes; another one, that failed, if BigQuery could not take it. Microseconds."""
         try:
             encoded = self._encoded(record, row, committed_at)
         except (TypeError, ValueError, OverflowError) as error:  # a value that its column has no form for
-            return self._encoded(failure(record.view, None, error), row, committed_at)
-        if len(encoded) > MAX_ROW:  # a view can multiply what a resource says
-            return self._encoded(failure(record.view, Code.ROW_REFUSED), row, committed_at)
-        return encoded
+            unfit = failure(record.view, None, error)
+        else:
+            if len(encoded) <= MAX_ROW:
+                return record, encoded
+            unfit = failure(record.view, Code.ROW_REFUSED)  # a view can multiply what a resource says
+        return unfit, self._encoded(unfit, row, committed_at)
 
     def _encoded(self, record: Record, row: SafeRow, committed_at: int) -> bytes:
         made = self._message(

@@ -23,7 +23,7 @@ from shared.sinks.bigquery.rows import encode
 from shared.sinks.bigquery.stream import Open
 from shared.sinks.bigquery.view_rows import RecordEncoder
 from shared.sinks.channels import connected
-from shared.sinks.records import Record, Views, failure, records
+from shared.sinks.records import Record, Recorder, Views, failure
 from shared.views import by_type
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class BigQueryWarehouse:
         timeout: float = 10,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._project, self._datasets, self._endpoint, self._views = project, dict(datasets), endpoint, views
+        self._project, self._datasets, self._endpoint = project, dict(datasets), endpoint
+        self._recorder = Recorder(views)
         self._idle, self._timeout, self._clock = idle, timeout, clock
         self._client: Any = None
         self._appenders: dict[tuple[str, str, str], Appender] = {}  # dataset, table, policy
@@ -64,7 +65,7 @@ class BigQueryWarehouse:
         ends = await asyncio.gather(
             self._appender(dataset, schema.CURRENT).append(encoded.current),
             self._appender(dataset, schema.CHANGES).append(encoded.change),
-            *(self._append_record(dataset, record, row, now) for record in records(row, self._views)),
+            *(self._append_record(dataset, record, row, now) for record in self._recorder.records(row)),
             return_exceptions=True,
         )
         for end in ends:
@@ -88,14 +89,15 @@ class BigQueryWarehouse:
         view, policy = record.view, row.policy
         if (view.name, policy) not in self._encoders:
             self._encoders[view.name, policy] = RecordEncoder(view, policy)
-        encode_record = self._encoders[view.name, policy]
+        encoder = self._encoders[view.name, policy]
+        record, encoded = encoder.fit(record, row, now)
         to = self._appender(dataset, view_tables.name_of(view), partial(view_tables.sent, view, policy), policy=policy)
         try:
-            await to.append(encode_record(record, row, now))
+            await to.append(encoded)
         except Problem as problem:
             if problem.code is not Code.ROW_REFUSED or record.failed:
                 raise
-            await to.append(encode_record(failure(view, problem.code), row, now))
+            await to.append(encoder.fit(failure(view, problem.code), row, now)[1])
 
     def _appender(
         self, dataset: str, table: str, columns: Callable[[], tuple[Column, ...]] | None = None, policy: str = ""
