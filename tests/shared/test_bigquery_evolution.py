@@ -135,7 +135,7 @@ def test_nothing_is_done_of_a_plan_that_is_refused_in_part() -> None:
     with changed("current_rows") as wanted:
         _remove(wanted)
     with pytest.raises(ValueError, match="current_rows"):
-        apply(None, plan([*NEW, wanted], found(OLD)))  # type: ignore[arg-type]  # not even asked
+        apply(None, plan([*NEW, wanted], found(OLD)))  # not even asked
 
 
 @pytest.fixture

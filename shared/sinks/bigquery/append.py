@@ -129,11 +129,11 @@ class Appender:
         return self._stream, AppendRowsRequest.wrap(request)
 
     def _down(self, meaning: Meaning) -> Problem:
-        wait = max(0.0, self._paused_until - asyncio.get_running_loop().time())
+        wait = max(0.0, self._paused_until - _now())
         return Problem(Code.WAREHOUSE_DOWN, f"{self._table} {meaning.name}", retry_after=wait or None)
 
     def _resting(self) -> bool:
-        return asyncio.get_running_loop().time() < self._paused_until
+        return _now() < self._paused_until
 
     def _rest(self) -> None:
         """Leave a used up quota alone: 1, 2, 4 … seconds, and not all instances for the same time."""
@@ -141,4 +141,8 @@ class Appender:
             return  # several requests were under way; it is one event
         seconds = min(_LONGEST, 2.0**self._pauses) * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
         self._pauses += 1
-        self._paused_until = asyncio.get_running_loop().time() + seconds
+        self._paused_until = _now() + seconds
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
