@@ -77,12 +77,13 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser(
         "bench",
-        help="figures, each measured in this run: start, deid, text, dlp, utility, ledger, simulate, model, reconcile, views",
+        help="figures, each measured in this run: "
+        "start, deid, text, dlp, utility, ledger, simulate, model, reconcile, views, cdc",
     )
     bench.add_argument(
         "name",
         nargs="?",
-        choices=("start", "deid", "text", "dlp", "utility", "ledger", "simulate", "model", "reconcile", "views"),
+        choices=("start", "deid", "text", "dlp", "utility", "ledger", "simulate", "model", "reconcile", "views", "cdc"),
         default="start",
     )
     bench.add_argument("--examples", type=Path, metavar="D", help="deid, utility: HL7's R4 examples, unpacked")
