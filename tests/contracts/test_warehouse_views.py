@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from shared.deid.row import SafeRow
-from shared.errors import Code
+from shared.errors import Code, Problem
 from shared.local.bigquery import Fault
 from tests.contracts.warehouses import InMemory, OverTheWire, Site, over_the_wire, problem
 from tests.rows import ROW
@@ -94,6 +94,12 @@ async def test_a_view_that_fails_on_a_resource_costs_neither_the_row_nor_the_oth
     await site.warehouse.write(version("3/0/0/1", names=["newer"]))
     assert site.view("north", "patient_names") == [line("newer")]
     assert len(site.view("north", "patient_seen")) == 1
+
+
+async def test_a_policy_that_no_dataset_has_is_the_rows_fault(site: Site) -> None:
+    with pytest.raises(Problem) as refused:
+        await site.warehouse.write(replace(version("1/0/0/1"), policy="none"))
+    assert (refused.value.code, refused.value.at) == (Code.ROW_REFUSED, "policy")
 
 
 async def test_analysts_can_count_on_which_resources_a_view_failed(wire: OverTheWire) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from shared.sinks.bigquery import wire
 from shared.sinks.bigquery.columns import Column, columns, primary_key
 
+__all__ = ["CHANGES", "CURRENT", "TABLES", "VIEWS", "VIEW_ROWS", "Column", "columns", "primary_key", "table", "view"]
+
 SCHEMAS = Path(__file__).parents[3] / "schemas" / "bigquery"
 
 CURRENT, CHANGES, VIEW_ROWS = "current_rows", "change_rows", "view_rows"

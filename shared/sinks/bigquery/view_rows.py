@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 import orjson
 
 from shared.deid.row import SafeRow
-from shared.errors import Code
+from shared.errors import Code, Problem
 from shared.sinks.bigquery import view_tables, wire
 from shared.sinks.bigquery.columns import Column
 from shared.sinks.bigquery.rows import MAX_ROW, upsert
@@ -26,10 +26,13 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class RecordEncoder:
-    """The records of one view under one policy."""
+    """The records of one view under one policy. Raises Problem(ROW_REFUSED) for a policy that no dataset has."""
 
     def __init__(self, view: View, policy: str) -> None:
-        columns = view_tables.sent(view, policy)
+        try:
+            columns = view_tables.sent(view, policy)
+        except ValueError:
+            raise Problem(Code.ROW_REFUSED, "policy") from None
         self._message = wire.message(view_tables.name_of(view), columns)
         self._columns = len(columns) - len(wire.CHANGE)
         [rows] = (column for column in columns if column.type == "RECORD")

@@ -24,7 +24,7 @@ from shared.sinks.bigquery.stream import Open
 from shared.sinks.bigquery.view_rows import RecordEncoder
 from shared.sinks.channels import connected
 from shared.sinks.records import Record, Recorder, Views, failure
-from shared.views import by_type
+from shared.views import by_type, shipped
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor_pb2 import DescriptorProto
@@ -73,7 +73,8 @@ class BigQueryWarehouse:
                 raise end
 
     async def warm(self) -> None:
-        """Pay for the imports and the client now, not in the first write. After the fork, in the running loop."""
+        """Pay for imports, views and client now, not in the first write. After the fork, in the running loop."""
+        shipped()
         self._connect()
 
     async def close(self) -> None:
