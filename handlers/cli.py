@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BENCHES = (
     *("start", "deid", "text", "dlp", "utility", "ledger", "simulate", "model", "reconcile", "views"),
-    *("attacks", "fuzz", "canary", "telemetry"),
+    *("attacks", "fuzz", "canary", "telemetry", "cdc"),
 )
 
 

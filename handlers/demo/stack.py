@@ -69,7 +69,7 @@ async def embedded(
         stack.callback(warehouse.close)
         stack.push_async_callback(warehouse.stop)
         for release in tenant.releases:
-            await warehouse.provision(release.dataset)
+            await warehouse.provision(release.dataset, release.policy)
 
         port = _free_port()
         settings = Settings.model_validate(

@@ -6,8 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 from shared.deid.row import SafeRow
 from shared.errors import Code, Problem
 from shared.sinks.bigquery.rows import resource_text
+from shared.sinks.bigquery.view_rows import RecordEncoder
 from shared.sinks.keys.port import KeyRow, asked, by_key
+from shared.sinks.records import Record, Recorder, Views
 from shared.sinks.sequence import padded
+from shared.views import by_type
 
 type Key = tuple[str, str, str]  # project, resource type, key
 
@@ -15,15 +18,21 @@ type Key = tuple[str, str, str]  # project, resource type, key
 class MemoryWarehouse:
     """Keeps shared.sinks.port.Warehouse and shared.sinks.keys.WarehouseKeys.
 
-    `projects`: the tenants that have a dataset; for every key id, unless `key_ids` says for which.
+    `projects`: the tenants that have a dataset; for every key id, unless `key_ids` says for which. `views`: the views of
+    a resource type.
     """
 
-    def __init__(self, projects: Collection[str], key_ids: Collection[str] | None = None) -> None:
+    def __init__(
+        self, projects: Collection[str], key_ids: Collection[str] | None = None, *, views: Views = by_type
+    ) -> None:
         self._projects = frozenset(projects)
         self._key_ids = None if key_ids is None else frozenset(key_ids)
+        self._recorder = Recorder(views)
+        self._encoders: dict[tuple[str, str], RecordEncoder] = {}  # view, policy
         self._failures: deque[Problem] = deque()
         self.current: dict[Key, SafeRow] = {}
         self.log: list[SafeRow] = []
+        self.records: dict[Key, list[Record]] = {}  # of the current row
 
     async def write(self, row: SafeRow) -> None:
         """Keeps shared.sinks.port.Warehouse. Also raises Problem(UNKNOWN_PROJECT) for a tenant without a dataset."""
@@ -34,6 +43,7 @@ class MemoryWarehouse:
         known = self.current.get(key)
         if known is None or padded(known.sequence) <= padded(row.sequence):
             self.current[key] = row
+            self.records[key] = [self._fit(record, row) for record in self._recorder.records(row)]
         self.log.append(row)
 
     def fail(self, problems: Iterable[Problem]) -> None:
@@ -51,6 +61,16 @@ class MemoryWarehouse:
             if row.project == project:
                 first.setdefault((row.resource_type, row.key, row.sequence), row)
         return list(first.values())
+
+    def view(self, project: str, name: str) -> list[tuple[str, dict[str, object]]]:
+        """A published view: the key of each resource, and each of its rows."""
+        return [
+            (key, row)
+            for (tenant, _, key), found in self.records.items()
+            for record in found
+            if tenant == project and record.view.name == name
+            for row in record.rows
+        ]
 
     async def types(self, project: str, key_id: str) -> frozenset[str]:
         return frozenset(row.resource_type for row in self._asked(self.current.values(), project, key_id))
@@ -72,6 +92,13 @@ class MemoryWarehouse:
 
     async def close(self) -> None:
         """Nothing is held."""
+
+    def _fit(self, record: Record, row: SafeRow) -> Record:
+        """The record, if BigQuery would take it."""
+        named = (record.view.name, row.policy)
+        if named not in self._encoders:
+            self._encoders[named] = RecordEncoder(record.view, row.policy)
+        return self._encoders[named].fit(record, row, 0)[0]
 
     def _asked(self, rows: Iterable[SafeRow], project: str, key_id: str) -> list[SafeRow]:
         self._dataset(project, key_id)

@@ -10,8 +10,13 @@ import re
 _FORM = re.compile(r"[0-9A-Fa-f]{1,16}(/[0-9A-Fa-f]{1,16}){0,3}")
 
 
+def is_one(sequence: str) -> bool:
+    """Whether it is a change sequence number."""
+    return _FORM.fullmatch(sequence) is not None
+
+
 def padded(sequence: str) -> str:
     """The number in fixed width, so that the order of texts is its order. Raises ValueError if it is none."""
-    if not _FORM.fullmatch(sequence):
+    if not is_one(sequence):
         raise ValueError("not a change sequence number")
     return "/".join(section.lower().rjust(16, "0") for section in sequence.split("/"))

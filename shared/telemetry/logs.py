@@ -27,7 +27,7 @@ type Severity = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 type Line = Literal[
     "started", "will not start", "could not start", "message", "webhook", "handler failed", "handler stopped",
-    "endpoint failed", "reconciled", "keys not fetched", "metric", "uncaught", "printed", "library",
+    "endpoint failed", "reconciled", "view failed", "keys not fetched", "metric", "uncaught", "printed", "library",
 ]  # fmt: skip
 LINES: frozenset[str] = frozenset(get_args(Line.__value__))
 _UNLISTED = "unlisted"
@@ -79,6 +79,7 @@ FIELDS: Mapping[str, type[int] | type[float] | re.Pattern[str] | frozenset[str]]
     "client": VALUES["client"],
     "answer": VALUES["answer"],
     "what": VALUES["what"],
+    "view": _CLASS,  # of schemas/views
     "missing": int,
     "stale": int,
     "extra": int,

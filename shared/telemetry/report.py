@@ -118,6 +118,19 @@ def stopped(on: Subscription, code: Code) -> None:
     log("handler stopped", "CRITICAL", handler=on.handler, code=code.slug)
 
 
+def view_failed(view: str, resource_type: str, code: Code | None, error: Exception | None = None) -> None:
+    """A view could not be evaluated on a resource, whose row is stored all the same. Which resource is not said."""
+    log(
+        "view failed",
+        "ERROR",
+        view=view,
+        resource_type=resource_type,
+        code=code.slug if code else None,
+        exception=type(error).__name__ if error else None,
+        where=where(error) if error else None,
+    )
+
+
 def reconciled(found: Mapping[str, object]) -> None:
     """What a sweep found, if anything; and louder if somebody has to look before it goes on."""
     told = {name: found[name] for name in ("missing", "stale", "extra", "versions", "hidden", "published")}

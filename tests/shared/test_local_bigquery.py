@@ -156,7 +156,7 @@ async def test_a_table_that_is_not_there_is_an_outage_and_not_the_rows_fault(
     with pytest.raises(Problem) as missing:
         await lost.write(ROW)
     await lost.close()
-    assert (missing.value.code, missing.value.at) == (Code.WAREHOUSE_DOWN, "current_rows NOT_FOUND")
+    assert (missing.value.code, missing.value.at) == (Code.WAREHOUSE_DOWN, "current_rows TABLE_NOT_FOUND")
 
 
 async def test_the_change_log_can_be_erased_from_and_the_current_rows_take_no_dml(

@@ -8,7 +8,9 @@ import sqlglot
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
 from shared.deid.row import SafeRow
-from shared.sinks.bigquery import schema
+from shared.local.bigquery.sql import BIGQUERY_TO_DUCKDB
+from shared.sinks.bigquery import schema, wire
+from shared.sinks.bigquery.columns import columns
 from shared.sinks.bigquery.rows import encode
 from tests.rows import ROW as SOME_ROW
 
@@ -23,7 +25,7 @@ def test_a_table_has_the_columns_of_a_safe_row_and_each_is_described(name: str) 
             assert text
         case _:
             pytest.fail("no description or no fields")
-    names = [column.name for column in schema.columns(resource)]
+    names = [column.name for column in columns(resource)]
     assert names == [f.name for f in fields(SafeRow) if f.name != "project"] + ["committed_at"]
     assert all(column["description"] for column in described)
     assert resource["tableReference"] == {"projectId": "p", "datasetId": "d", "tableId": name}
@@ -40,29 +42,31 @@ def test_the_current_rows_have_a_primary_key_and_the_change_rows_have_none() -> 
 @pytest.mark.parametrize("name", schema.TABLES)
 def test_the_writer_schema_is_the_table_with_change_columns_where_there_is_a_primary_key(name: str) -> None:
     resource = schema.table(name, "p", "d")
-    sent = {field.name: field for field in schema.descriptor(name).field}
-    extra = {schema.CHANGE_TYPE, schema.CHANGE_SEQUENCE} if "tableConstraints" in resource else set()
-    assert sent.keys() == {column.name for column in schema.columns(resource)} | extra
-    for column in schema.columns(resource):
+    sent = {field.name: field for field in wire.descriptor(name, schema.sent(name)).field}
+    extra = {wire.CHANGE_TYPE, wire.CHANGE_SEQUENCE} if "tableConstraints" in resource else set()
+    assert sent.keys() == {column.name for column in columns(resource)} | extra
+    for column in columns(resource):
         assert (sent[column.name].label == FieldDescriptorProto.LABEL_REQUIRED) == column.required
     assert sent["committed_at"].type == FieldDescriptorProto.TYPE_INT64
     assert sent["resource"].type == FieldDescriptorProto.TYPE_STRING
 
 
 def test_the_columns_have_the_same_numbers_in_both_tables() -> None:
-    current, changes = ({field.name: field.number for field in schema.descriptor(name).field} for name in schema.TABLES)
+    current, changes = (
+        {field.name: field.number for field in wire.descriptor(name, schema.sent(name)).field} for name in schema.TABLES
+    )
     assert changes.items() <= current.items()
 
 
 def test_a_row_reads_back_as_it_was_written() -> None:
     encoded = encode(ROW, 1_700_000_000_000_001)
-    change = schema.message(schema.CHANGES).FromString(encoded.change)
-    current = schema.message(schema.CURRENT).FromString(encoded.current)
-    for column in schema.columns(schema.table(schema.CURRENT, "p", "d")):
+    change = wire.message(schema.CHANGES, schema.sent(schema.CHANGES)).FromString(encoded.change)
+    current = wire.message(schema.CURRENT, schema.sent(schema.CURRENT)).FromString(encoded.current)
+    for column in columns(schema.table(schema.CURRENT, "p", "d")):
         assert getattr(change, column.name) == getattr(current, column.name)
     assert getattr(current, "resource") == '{"resourceType":"Patient","name":"Zoë"}'  # noqa: B009 - made at run time
-    assert getattr(current, schema.CHANGE_TYPE) == "UPSERT"
-    assert getattr(current, schema.CHANGE_SEQUENCE) == ROW.sequence
+    assert getattr(current, wire.CHANGE_TYPE) == "UPSERT"
+    assert getattr(current, wire.CHANGE_SEQUENCE) == ROW.sequence
 
 
 @pytest.mark.parametrize("name", schema.VIEWS)
@@ -77,6 +81,8 @@ def test_a_view_is_described_and_reads_columns_that_its_table_has(name: str) -> 
     with duckdb.connect() as connection:
         connection.execute('ATTACH \':memory:\' AS "a-project"; CREATE SCHEMA "a-project".a_dataset')
         for table in schema.TABLES:
-            columns = ", ".join(f"{c.name} VARCHAR" for c in schema.columns(schema.table(table, "", "")))
-            connection.execute(f'CREATE TABLE "a-project".a_dataset.{table} ({columns})')
+            described = ", ".join(
+                f"{c.name} {BIGQUERY_TO_DUCKDB[c.type]}" for c in columns(schema.table(table, "", ""))
+            )
+            connection.execute(f'CREATE TABLE "a-project".a_dataset.{table} ({described})')
         assert connection.execute(tree.sql("duckdb")).fetchall() == []

@@ -2,6 +2,8 @@
 
     decode.py     a writer's protobuf schema and rows → values, or row errors
     append.py     gRPC: BigQueryWrite.AppendRows
+    faults.py     what can be made to go wrong with it, and how BigQuery tells of it
+    tables.py     tables and views in DuckDB's words: made, filled, altered without loss
     sql.py        GoogleSQL → DuckDB's SQL, and DuckDB's types → BigQuery's
     store.py      one DuckDB: tables with change data capture, views, one writing thread
     rest.py       REST: the part of BigQuery v2 that google-cloud-bigquery needs for tables and queries
@@ -12,7 +14,7 @@ read, the largest sequence first; a table of changes takes no DML. Left out: wri
 jobs that load or copy, partitions, rights, the two days after which a DELETE is forgotten.
 """
 
-from shared.local.bigquery.append import Fault
+from shared.local.bigquery.faults import Fault
 from shared.local.bigquery.warehouse import Endpoints, Warehouse
 
 __all__ = ["Endpoints", "Fault", "Warehouse"]

@@ -17,6 +17,8 @@ BIGQUERY_TO_DUCKDB = {
     "FLOAT": "DOUBLE",
     "JSON": "JSON",
     "TIMESTAMP": "TIMESTAMPTZ",
+    "DATE": "DATE",
+    "NUMERIC": "DECIMAL(38, 9)",
 }
 _DUCKDB_TO_BIGQUERY = {
     "VARCHAR": "STRING",
@@ -56,12 +58,16 @@ def quoted(*names: str) -> str:
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
-def field(name: str, duckdb_type: str) -> dict[str, str]:
-    """A column of a result, as BigQuery's REST describes it."""
-    repeated = duckdb_type.endswith("[]")
-    scalar = re.sub(r"\(.*\)$", "", duckdb_type.removesuffix("[]"))
-    kind = _DUCKDB_TO_BIGQUERY.get(scalar, "NUMERIC" if scalar == "DECIMAL" else "STRING")
-    return {"name": name, "type": kind, "mode": "REPEATED" if repeated else "NULLABLE"}
+def field(name: str, kind: Any) -> dict[str, Any]:
+    """A column of a result, as BigQuery's REST describes it. `kind` is DuckDB's type (DuckDBPyType)."""
+    if kind.id == "list":
+        return field(name, kind.children[0][1]) | {"mode": "REPEATED"}
+    if kind.id == "struct":
+        inner = [field(one, child) for one, child in kind.children]
+        return {"name": name, "type": "RECORD", "mode": "NULLABLE", "fields": inner}
+    scalar = re.sub(r"\(.*\)$", "", str(kind))
+    given = _DUCKDB_TO_BIGQUERY.get(scalar, "NUMERIC" if scalar == "DECIMAL" else "STRING")
+    return {"name": name, "type": given, "mode": "NULLABLE"}
 
 
 def parameter(given: dict[str, Any]) -> object:

@@ -9,10 +9,12 @@ from typing import Any
 import uvicorn
 from grpc import aio
 
-from shared.local.bigquery.append import BigQueryWrite, Fault, Stats, server
+from shared.local.bigquery.append import BigQueryWrite, Stats, server
+from shared.local.bigquery.faults import Fault
 from shared.local.bigquery.rest import Rest
 from shared.local.bigquery.store import Store
-from shared.sinks.bigquery import schema
+from shared.sinks.bigquery import view_tables
+from shared.views import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +66,32 @@ class Warehouse:
         """Let go of the data: a file stays, memory is gone."""
         self._store.close()
 
-    async def provision(self, dataset: str) -> None:
-        """Create the dataset with its tables and views, from schemas/bigquery, where they are not there yet."""
+    async def provision(self, dataset: str, policy: str = "safe-harbor", views: tuple[View, ...] | None = None) -> None:
+        """Create the dataset with its tables and views, from schemas/, where they are not there yet."""
         await asyncio.to_thread(self._store.create_dataset, dataset)
-        tables = [schema.table(name, self._project, dataset) for name in schema.TABLES]
-        views = [schema.view(name, self._project, dataset) for name in schema.VIEWS]
-        for resource in tables + views:
+        for resource in view_tables.dataset(self._project, dataset, policy, views):
             await asyncio.to_thread(self._store.create_table, resource)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query in GoogleSQL."""
         return self._store.rows(sql)
 
+    def columns(self, sql: str) -> list[str]:
+        """The names of a query's columns."""
+        return [field["name"] for field in self._store.query(sql).fields]
+
     def dump(self) -> Iterator[str]:
         """Every cell of every table as text, superseded changes included: for a scan for what must not be there."""
         return self._store.dump()
 
-    def plant(self, *faults: Fault) -> None:
-        """The next append requests suffer these, one each."""
+    def plant(self, *faults: Fault | None) -> None:
+        """The next append requests suffer these, one each; None is no fault."""
         self._write.faults.extend(faults)
+
+    def be(self, *, idle: float | None = None, slow: float | None = None) -> None:
+        """After how many seconds a silent stream is cut, and how late a slow answer comes."""
+        self._write.idle = self._write.idle if idle is None else idle
+        self._write.slow = self._write.slow if slow is None else slow
 
     @property
     def stats(self) -> Stats:

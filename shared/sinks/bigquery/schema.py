@@ -1,95 +1,57 @@
-"""The tables and views of a tenant's dataset: schemas/bigquery, which people review, as BigQuery and protobuf want it.
+"""The tables and views of a tenant's dataset: schemas/bigquery, which people review, as BigQuery's REST wants it.
 
-A table is BigQuery's own REST resource (`tables.insert`), a view is a query whose leading comment describes it.
+A table is BigQuery's own REST resource (`tables.insert`), a view is a query whose leading comment describes it. The
+tables of the analysts' views are made of `view_rows.json` and of the views themselves (view_tables.py).
 """
 
 import json
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from google.protobuf.descriptor_pb2 import DescriptorProto
-    from google.protobuf.message import Message
+from shared.sinks.bigquery import wire
+from shared.sinks.bigquery.columns import Column, columns, primary_key
+
+__all__ = ["CHANGES", "CURRENT", "TABLES", "VIEWS", "VIEW_ROWS", "Column", "columns", "primary_key", "table", "view"]
 
 SCHEMAS = Path(__file__).parents[3] / "schemas" / "bigquery"
 
-CURRENT, CHANGES = "current_rows", "change_rows"
+CURRENT, CHANGES, VIEW_ROWS = "current_rows", "change_rows", "view_rows"
 TABLES = (CURRENT, CHANGES)
-VIEWS = ("resources", "change_log", "keys", "versions")
+VIEWS = ("resources", "change_log", "keys", "versions", "freshness", "row_counts", "policy_versions")
 
-CHANGE_TYPE, CHANGE_SEQUENCE = "_CHANGE_TYPE", "_CHANGE_SEQUENCE_NUMBER"  # BigQuery's pseudo-columns for CDC
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    name: str
-    type: str
-    required: bool
+type Resource = dict[str, object]  # of BigQuery's REST
 
 
-def table(name: str, project: str, dataset: str) -> dict[str, object]:
+def table(name: str, project: str, dataset: str) -> Resource:
     """The REST resource of a table."""
-    resource: dict[str, object] = json.loads((SCHEMAS / f"{name}.json").read_text())
-    return resource | {"tableReference": _reference(name, project, dataset)}
+    resource: Resource = json.loads((SCHEMAS / f"{name}.json").read_text())
+    return resource | {"tableReference": reference(name, project, dataset)}
 
 
-def view(name: str, project: str, dataset: str) -> dict[str, object]:
+def view(name: str, project: str, dataset: str) -> Resource:
     """The REST resource of a view."""
-    text = (SCHEMAS / f"{name}.sql").read_text()
+    return view_of((SCHEMAS / f"{name}.sql").read_text(), name, project, dataset)
+
+
+def view_of(text: str, name: str, project: str, dataset: str) -> Resource:
+    """The REST resource of a view with this query, in which {project} and {dataset} stand for their names."""
     described = [line.removeprefix("-- ") for line in text.splitlines() if line.startswith("-- ")]
     return {
-        "tableReference": _reference(name, project, dataset),
+        "tableReference": reference(name, project, dataset),
         "description": " ".join(described),
         "view": {"query": text.format(project=project, dataset=dataset), "useLegacySql": False},
     }
 
 
-def columns(resource: dict[str, object]) -> tuple[Column, ...]:
-    """The columns of a table's REST resource."""
-    match resource:
-        case {"schema": {"fields": [*fields]}}:
-            return tuple(Column(f["name"], f["type"], f.get("mode") == "REQUIRED") for f in fields)
-    return ()
-
-
 @cache
-def message(name: str) -> "type[Message]":
-    """The protobuf message of a table's rows. The columns have the same numbers in both tables."""
-    from google.protobuf.descriptor_pb2 import FileDescriptorProto
-    from google.protobuf.descriptor_pool import DescriptorPool
-    from google.protobuf.message_factory import GetMessageClass
-
-    file = FileDescriptorProto(
-        name=f"{name}.proto", package="starvit", syntax="proto2", message_type=[descriptor(name)]
-    )
-    pool = DescriptorPool()
-    pool.Add(file)
-    return GetMessageClass(pool.FindMessageTypeByName(f"starvit.{name}"))
+def sent(name: str) -> tuple[Column, ...]:
+    """The columns that a writer of this table sends: where there is a primary key, what kind of change it is too."""
+    return sent_to(table(name, "", ""))
 
 
-def descriptor(name: str) -> "DescriptorProto":
-    """The writer schema of a table: its columns, and the pseudo-columns where there is a primary key."""
-    from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto
-
-    types = {
-        "STRING": FieldDescriptorProto.TYPE_STRING,
-        "JSON": FieldDescriptorProto.TYPE_STRING,
-        "INTEGER": FieldDescriptorProto.TYPE_INT64,
-        "BOOLEAN": FieldDescriptorProto.TYPE_BOOL,
-        "TIMESTAMP": FieldDescriptorProto.TYPE_INT64,  # microseconds since the epoch
-    }
-    resource = table(name, "", "")
-    fields = list(columns(resource))
-    if "tableConstraints" in resource:
-        fields += [Column(CHANGE_TYPE, "STRING", True), Column(CHANGE_SEQUENCE, "STRING", True)]
-    made = DescriptorProto(name=name)
-    for number, column in enumerate(fields, 1):
-        label = FieldDescriptorProto.LABEL_REQUIRED if column.required else FieldDescriptorProto.LABEL_OPTIONAL
-        made.field.add(name=column.name, number=number, type=types[column.type], label=label)
-    return made
+def sent_to(resource: Resource) -> tuple[Column, ...]:
+    return columns(resource) + (wire.CHANGE if primary_key(resource) else ())
 
 
-def _reference(name: str, project: str, dataset: str) -> dict[str, str]:
+def reference(name: str, project: str, dataset: str) -> dict[str, str]:
     return {"projectId": project, "datasetId": dataset, "tableId": name}
