@@ -75,14 +75,37 @@ def _parser() -> argparse.ArgumentParser:
     ):
         _reconcile_parser(commands.add_parser(name, help=what), backfill=name == "backfill")
 
+    graph = commands.add_parser("graph", help="the graph against the warehouse; or the whole graph anew")
+    verbs = graph.add_subparsers(dest="verb", required=True, metavar="hash|rebuild")
+    for name, what in (
+        ("hash", "whether the graph is what the warehouse says"),
+        ("rebuild", "clear the graph and write it anew from the warehouse"),
+    ):
+        verb = verbs.add_parser(name, help=what)
+        verb.add_argument("--project", metavar="NAME", help="this tenant alone, by its public name")
+    graph.set_defaults(run=_graph)
+
     bench = commands.add_parser(
         "bench",
-        help="figures, each measured in this run: start, deid, text, dlp, utility, ledger, simulate, model, reconcile, views",
+        help="figures, each measured in this run: start, deid, text, dlp, utility, ledger, simulate, model, reconcile, views,"
+        " graph",
     )
     bench.add_argument(
         "name",
         nargs="?",
-        choices=("start", "deid", "text", "dlp", "utility", "ledger", "simulate", "model", "reconcile", "views"),
+        choices=(
+            "start",
+            "deid",
+            "text",
+            "dlp",
+            "utility",
+            "ledger",
+            "simulate",
+            "model",
+            "reconcile",
+            "views",
+            "graph",
+        ),
         default="start",
     )
     bench.add_argument("--examples", type=Path, metavar="D", help="deid, utility: HL7's R4 examples, unpacked")
@@ -242,6 +265,12 @@ def _backfill(options: argparse.Namespace) -> int:
     from handlers.reconcile.command import run_backfill
 
     return run_backfill(options)
+
+
+def _graph(options: argparse.Namespace) -> int:
+    from handlers.graph.command import run
+
+    return run(options)
 
 
 def _bench(options: argparse.Namespace) -> int:
