@@ -40,7 +40,7 @@ from shared.sinks.tigergraph.upserts import upsert
 
 OPERATIONS, RESOURCES, SEED = 10_000, 3_000, 11
 AT_ONCE = 400  # events in work
-ALONE = 300  # rows that go one by one
+ALONE = 100  # rows that go one by one
 NORTH = ("north", "k1")
 _TYPES = ("Patient", "Encounter", "Condition", "Observation", "DiagnosticReport")
 _DRAWING = Drawing(shipped(), view_rows)

@@ -30,7 +30,6 @@ class Settled:
             versions = await self._changes.history(picture.project, picture.key_id, picture.vertex.id)
             if not versions:
                 raise Problem(Code.WAREHOUSE_BEHIND, "change_log")
-            newest = self._drawing.picture(picture.project, picture.key_id, versions)
-            if padded(newest.sequence) == padded(picture.sequence):
+            if max(padded(version.sequence) for version in versions) == padded(picture.sequence):
                 return
-            picture = newest
+            picture = self._drawing.picture(picture.project, picture.key_id, versions)
