@@ -40,7 +40,7 @@ class InMemory:
 class OverTheWire:
     def __init__(self, embedded: Embedded, http: egress.Client, url: str) -> None:
         self.embedded, self.http, self.url = embedded, http, url
-        self.graph: Graph = TigerGraph(http, url, GRAPHS, PLAN, seconds=5)
+        self.graph: Graph = TigerGraph(http, url, GRAPHS, PLAN, seconds=30)
 
     async def go_down(self) -> None:
         await self.embedded.stop()
@@ -50,7 +50,7 @@ class OverTheWire:
 async def wire() -> AsyncIterator[OverTheWire]:
     embedded = Embedded([graph for graph, _ in GRAPHS.values()], ["token"], gsql=text(PLAN))
     url = await embedded.start()
-    async with egress.client({"127.0.0.1"}, timeout=5, local=True) as http:
+    async with egress.client({"127.0.0.1"}, timeout=30, local=True) as http:
         made = OverTheWire(embedded, http, url)
         yield made
         await made.graph.close()
