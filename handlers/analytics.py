@@ -35,6 +35,7 @@ async def analyse(
         raise Problem(Code.UNKNOWN_PROJECT, "data.project")
     committed = Committed(
         project=row.project,
+        key_id=row.key_id,
         resource_type=row.resource_type,
         key=row.key,
         sequence=row.sequence,

@@ -2,7 +2,7 @@
 
 ZONE=ingress    POST /v1/webhooks/medplum/{subscription}
 ZONE=clinical   POST /v1/push/{validation,deid,text,audit}, /v1/tasks/reconcile
-ZONE=analytics  POST /v1/push/analytics
+ZONE=analytics  POST /v1/push/{analytics,graph}
 ZONE=ops        nothing yet to be pushed to
 """
 
@@ -46,6 +46,7 @@ from shared.tenancy import ByProject
 if TYPE_CHECKING:
     from shared.deid.text.texts import Texts
     from shared.sinks.bigquery import BigQueryWarehouse
+    from shared.sinks.tigergraph.port import Draws
 
 VERSION = "0.1.0"
 STOP_WITHIN = 1.0  # seconds for what the server has cancelled to give its lease back
@@ -111,7 +112,7 @@ def _settings() -> Settings:
 def bare_app() -> FastAPI:
     """Every zone's endpoints with nothing behind them: for the contract."""
     app = FastAPI(version=VERSION)
-    _mount(app, World(Settings.model_validate({"ZONE": Zone.ALL})))
+    _mount(app, World(Settings.model_validate({"ZONE": Zone.ALL, "tigergraph_url": "https://graph.example"})))
     return app
 
 
@@ -121,7 +122,8 @@ def _mount(app: FastAPI, world: World) -> None:
     if zone in (Zone.INGRESS, Zone.ALL):
         mount_webhook(app, world)
     for on in catalog.subscriptions(zone):
-        mount_push(app, world, on)
+        if on.served(world.settings):
+            mount_push(app, world, on)
     if zone in (Zone.CLINICAL, Zone.ALL):
         mount_reconcile(app, world)
     mount_health(app, world)
@@ -184,7 +186,7 @@ async def _handlers(world: World, stack: AsyncExitStack, publisher: Publisher) -
         await ledger.get("warm")
 
     tokens = PushTokens(keys, settings.oidc_issuers, time.time)
-    auditor, warehouse = None, None
+    auditor, warehouse, graph = None, None, None
     if settings.zone in (Zone.CLINICAL, Zone.ALL):
         auditor = await _clinical(world, stack, http, publisher)
         _reconcile(world, stack, http, publisher, store, tokens)
@@ -192,11 +194,12 @@ async def _handlers(world: World, stack: AsyncExitStack, publisher: Publisher) -
         warehouse = _analytics(world)
         stack.push_async_callback(warehouse.close)
         await warehouse.warm()  # the first row shall not wait for Google's client to be imported
+        graph = _graph(world, stack, http) if settings.tigergraph_url else None
     world.pipeline = Pipeline(
         settings,
         tokens=tokens,
         ledger=ledger,
-        sinks=Sinks(publisher, time.time, warehouse, auditor),
+        sinks=Sinks(publisher, time.time, warehouse, auditor, graph),
         owner=f"{os.environ.get('K_REVISION', 'local')}/{os.getpid()}/{uuid4().hex[:8]}",
         now=time.time,
     )
@@ -292,6 +295,16 @@ def _analytics(world: World) -> "BigQueryWarehouse":
     return BigQueryWarehouse(settings.gcp_project, datasets, settings.bigquery_endpoint)
 
 
+def _graph(world: World, stack: AsyncExitStack, http: egress.Client) -> "Draws":
+    """Whoever draws the graph; it may not see PHI either."""
+    from handlers import graph
+    from handlers.graph.wiring import opened
+
+    parts = opened(world.settings, stack, http)
+    _serve(world, graph.draw.bind(graph.versions(parts.changes, parts.drawing), drawing=parts.drawing))
+    return parts.settled
+
+
 def _serve(world: World, *routes: Route) -> None:
     world.routes |= {route.on.handler: route for route in routes}
 
@@ -306,4 +319,6 @@ def _hosts(settings: Settings) -> frozenset[str]:
     urls = [settings.jwks_url]
     if settings.zone in (Zone.CLINICAL, Zone.ALL):
         urls.append(settings.medplum_url)
+    if settings.tigergraph_url:
+        urls.append(settings.tigergraph_url)
     return frozenset(egress.host_of(url, local=settings.local) for url in urls)

@@ -17,9 +17,9 @@ def clinical() -> tuple[Subscription, ...]:
 
 def analytics() -> tuple[Subscription, ...]:
     """Can not reach PHI."""
-    from handlers import analytics
+    from handlers import analytics, graph
 
-    return (analytics.ON,)
+    return (analytics.ON, graph.ON)
 
 
 def subscriptions(zone: Zone = Zone.ALL) -> tuple[Subscription, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BENCHES = (
     *("start", "deid", "text", "dlp", "utility", "ledger", "simulate", "model", "reconcile", "views"),
-    *("attacks", "fuzz", "canary", "telemetry", "cdc"),
+    *("attacks", "fuzz", "canary", "telemetry", "cdc", "graph"),
 )
 
 
@@ -78,6 +78,16 @@ def _parser() -> argparse.ArgumentParser:
         ("backfill", "tell of everything that is not in the warehouse under today's policy"),
     ):
         _reconcile_parser(commands.add_parser(name, help=what), backfill=name == "backfill")
+
+    graph = commands.add_parser("graph", help="the graph against the warehouse; or the whole graph anew")
+    verbs = graph.add_subparsers(dest="verb", required=True, metavar="hash|rebuild")
+    for name, what in (
+        ("hash", "whether the graph is what the warehouse says"),
+        ("rebuild", "clear the graph and write it anew from the warehouse"),
+    ):
+        verb = verbs.add_parser(name, help=what)
+        verb.add_argument("--project", metavar="NAME", help="this tenant alone, by its public name")
+    graph.set_defaults(run=_graph)
 
     bench = commands.add_parser(
         "bench",
@@ -252,6 +262,12 @@ def _backfill(options: argparse.Namespace) -> int:
     from handlers.reconcile.command import run_backfill
 
     return run_backfill(options)
+
+
+def _graph(options: argparse.Namespace) -> int:
+    from handlers.graph.command import run
+
+    return run(options)
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -72,7 +72,8 @@ def requests(settings: Settings, *, url: Callable[[Zone], str], retry: Retry) ->
     """Every subscription, as google.pubsub.v1.Subscription."""
     project = f"projects/{settings.gcp_project}"
     for on in catalog.subscriptions():
-        yield _push(settings, project, on, url(on.zone), retry)
+        if on.served(settings):
+            yield _push(settings, project, on, url(on.zone), retry)
     for topic in aside():
         yield {
             "name": f"{project}/subscriptions/{hold(topic)}",

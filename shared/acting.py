@@ -1,4 +1,4 @@
-"""What the pipeline does with an effect: publish, store, record; and how a message is set aside.
+"""What the pipeline does with an effect: publish, store, record, draw; and how a message is set aside.
 
 The sinks are ports; a zone has only those that its service account may reach.
 """
@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from shared.effects import Effect, Publish, Record, Store
+from shared.effects import Draw, Effect, Publish, Record, Store, Supersede
 from shared.errors import Problem
 from shared.events.data import Data, Quarantined, Reference
 from shared.events.envelope import Event
 from shared.sinks.port import AuditWriter, Publisher, Warehouse
+from shared.sinks.tigergraph.port import Draws
 from shared.subscriber import Access, Subscription
 from shared.telemetry.metrics import CLINICAL_LAG
 from shared.telemetry.spans import client_span, onward, send_span
@@ -31,6 +32,7 @@ class Sinks:
     now: Callable[[], float]
     warehouse: Warehouse | None = None
     auditor: AuditWriter | None = None
+    graph: Draws | None = None
 
     async def apply(self, effect: Effect, on: Subscription, event: Event[Any]) -> None:
         """Do what the effect says, as handler `on`, because of `event`. Raises Problem. Safe to repeat."""
@@ -45,6 +47,10 @@ class Sinks:
                     await self.warehouse.write(row)
             case Record(project, tag, audit_event) if self.auditor:
                 await self.auditor.create_once(project, tag, audit_event)
+            case Draw(picture) if self.graph:
+                await self.graph.draw(picture)
+            case Supersede(code, at):
+                raise Problem(code, at)
             case _:
                 raise TypeError("this zone has no sink for the effect")
 

@@ -5,7 +5,8 @@
     submit(item) ─┘
 
 Bounded in count, bytes, time, and calls under way at once. A batch closes when it is full, or `max_wait` after its
-first item, or at once while no call is under way, so that a lone item never waits for company.
+first item, or at once while no call is under way, so that a lone item never waits for company. Where a dependency wants
+to be asked seldom, calls begin at least `every` seconds apart, and all that is asked meanwhile shares the next.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ class Batcher[In, Out]:
 
     `size` is an item's weight in bytes; an item larger than `max_bytes` travels alone. `max_wait` is in seconds, and
     so is `linger`: how long a batch waits for company although no call is under way, where calls are dear.
+    `every`: seconds between the beginnings of two calls.
     """
 
     def __init__(
@@ -27,12 +29,14 @@ class Batcher[In, Out]:
         max_bytes: int = 8_000_000,
         max_wait: float = 0.005,
         linger: float = 0.0,
+        every: float = 0.0,
         in_flight: int = 4,
         size: Callable[[In], int] = lambda _: 1,
     ) -> None:
         self._send, self._size = send, size
         self._max_items, self._max_bytes, self._max_wait, self._linger = max_items, max_bytes, max_wait, linger
         self._slots, self._in_flight = in_flight, 0
+        self._every, self._next = every, float("-inf")
         self._waiting: list[tuple[In, asyncio.Future[Out]]] = []
         self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -58,19 +62,25 @@ class Batcher[In, Out]:
     async def drain(self) -> None:
         """Send what waits and return when every call has ended: for a graceful stop."""
         while self._waiting or self._calls:
+            self._next = float("-inf")  # the last ones need not wait their turn
             self._close()
             await asyncio.wait(self._calls)  # yields even when all have ended: `_ended` has yet to run
 
     def _close(self) -> None:
-        """Send the waiting batch, unless all calls are taken: then it goes on growing until one ends."""
+        """Send the waiting batch, unless all calls are taken or it is too early: then it goes on growing until then."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if not self._waiting or self._in_flight >= self._slots:
             return
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._next:
+            self._timer = loop.call_at(self._next, self._close)
+            return
+        self._next = loop.time() + self._every
         batch = self._cut()
         self._in_flight += 1
-        call = asyncio.get_running_loop().create_task(self._call(batch))
+        call = loop.create_task(self._call(batch))
         self._calls.add(call)
         call.add_done_callback(self._ended)
 

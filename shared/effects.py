@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.deid.row import SafeRow
+from shared.errors import Code
 from shared.events.data import Data
+from shared.graph.picture import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +45,19 @@ class Record:
     audit_event: Mapping[str, object] = field(repr=False)  # names a FHIR id
 
 
-type Effect = Publish | Store | Record
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Show the row in the graph as this picture, or a newer one, has it."""
+
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Supersede:
+    """The last effect: what went before is done, and the message ends superseded under this code."""
+
+    code: Code
+    at: str
+
+
+type Effect = Publish | Store | Record | Draw | Supersede

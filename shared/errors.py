@@ -65,12 +65,16 @@ class Code(Enum):
     VIEW_FAILED = Meaning(_ASIDE, 204, "A view does not fit the resource: a path yields what the view rules out.")
     ROW_REFUSED = Meaning(_ASIDE, 204, "The warehouse refused the row for good.")
     AUDIT_REFUSED = Meaning(_ASIDE, 204, "Medplum refused the AuditEvent for good.")
+    GRAPH_REFUSED = Meaning(_ASIDE, 204, "TigerGraph refused the row's vertex or edges for good.")
     HANDLER_FAILED = Meaning(_ASIDE, 204, "The handler failed three times in a way that it does not know.")
     EGRESS_DENIED = Meaning(_AGAIN, 503, "An outbound call went to a host that is not allow-listed.")
 
     # a message whose work has become moot
     VERSION_GONE = Meaning(_SUPERSEDED, 204, "Medplum no longer returns this version.")
     NOT_DELETED = Meaning(_SUPERSEDED, 204, "A deletion was claimed, but Medplum still returns the resource.")
+    NEWER_STATE = Meaning(
+        _SUPERSEDED, 204, "A newer version of the row was there already, and the graph shows that one."
+    )
 
     # a message whose time will come
     MEDPLUM_DOWN = Meaning(_AGAIN, 503, "Medplum does not answer.")
@@ -79,6 +83,10 @@ class Code(Enum):
     PUBSUB_DOWN = Meaning(_AGAIN, 503, "Pub/Sub did not confirm the publish.")
     LEDGER_DOWN = Meaning(_AGAIN, 503, "The ledger does not answer.")
     WAREHOUSE_DOWN = Meaning(_AGAIN, 503, "BigQuery does not answer.")
+    WAREHOUSE_BEHIND = Meaning(_AGAIN, 503, "BigQuery does not show the row yet that the event tells of.")
+    GRAPH_DOWN = Meaning(_AGAIN, 503, "TigerGraph does not answer.")
+    GRAPH_BUSY = Meaning(_AGAIN, 503, "TigerGraph takes no more requests for now.")
+    GRAPH_DENIED = Meaning(_AGAIN, 503, "TigerGraph refuses our token, or it has no right to the graph.")
     DLP_DOWN = Meaning(_AGAIN, 503, "Sensitive Data Protection (DLP) does not answer, or its quota is used up.")
     POLICY_BEHIND = Meaning(_AGAIN, 503, "The event is of a newer policy than this instance has; a newer one takes it.")
     KEYS_DOWN = Meaning(_AGAIN, 503, "No signing keys could be had to check tokens with.")

@@ -67,6 +67,9 @@ class Tenant(BaseModel):
     auditors: tuple[Client, ...] = Field(default=(), description="write AuditEvents; each has a quota of its own")
     pseudonym_key: HexKey | None = Field(default=None, description="HMAC key of all beyond the door")
     key_id: str = Field(default="k1", pattern=r"^[a-z0-9\-]{1,16}$", description="names the pseudonym key on each row")
+    graph_token: Annotated[SecretStr, Field(min_length=1)] | None = Field(
+        default=None, description="TigerGraph's token for this tenant's graphs, which bear their datasets' names"
+    )
     also: tuple[Release, ...] = Field(
         default=(),
         description="further datasets, written too: under another policy, or under the next key of a rotation",
@@ -120,6 +123,7 @@ class Settings(BaseSettings):
     pubsub_endpoint: str = Field(default="", description="host:port of a local Pub/Sub; empty in the cloud")
     bigquery_endpoint: str = Field(default="", description="host:port of a local warehouse (gRPC); empty in the cloud")
     bigquery_url: str = Field(default="", description="URL of a local warehouse (REST); empty in the cloud")
+    tigergraph_url: str = Field(default="", description="the TigerGraph server; empty: there is no graph")
     text: Literal["dlp", "local", "withhold"] = Field(
         default="dlp", description="who scrubs free text after the local matcher: DLP, nobody; or no text leaves at all"
     )

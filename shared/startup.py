@@ -16,7 +16,7 @@ _NEEDS: dict[Zone, tuple[str, ...]] = {
     Zone.OPS: (),
     Zone.ALL: ("webhooks", "event_key", "reader", "auditors", "pseudonym_key"),
 }
-_MAY_HAVE = {"sweeper": (Zone.CLINICAL, Zone.ALL)}
+_MAY_HAVE = {"sweeper": (Zone.CLINICAL, Zone.ALL), "graph_token": (Zone.ANALYTICS, Zone.ALL)}
 _EMBEDDED = ("pubsub_endpoint", "bigquery_endpoint", "bigquery_url", "dlp_endpoint")
 _SECRETS = ("webhooks", "event_key", "reader", "auditors", "pseudonym_key")
 
@@ -38,13 +38,17 @@ def refusals(settings: Settings, environment: Mapping[str, str]) -> Iterator[str
             yield "jwks_url is not Google's: push tokens of a local issuer are not accepted"
         if not settings.ledger.startswith("firestore:") and settings.zone in (Zone.CLINICAL, Zone.ANALYTICS):
             yield "ledger must be firestore: instances share it"
-        for name in ("public_url", "medplum_url"):
-            if not str(getattr(settings, name)).startswith("https://"):
+        for name in ("public_url", "medplum_url", "tigergraph_url"):
+            if not str(getattr(settings, name) or "https://").startswith("https://"):
                 yield f"{name} is not https"
+    if settings.tigergraph_url and settings.zone not in _MAY_HAVE["graph_token"]:
+        yield f"tigergraph_url is not for zone {settings.zone}"
     if not settings.tenants and settings.zone is not Zone.OPS:
         yield "tenants: none is configured"
     for tenant in settings.tenants:
         yield from _tenant(tenant, settings.zone)
+        if settings.zone in _MAY_HAVE["graph_token"] and bool(settings.tigergraph_url) is not bool(tenant.graph_token):
+            yield f"tenant {tenant.name}: graph_token and tigergraph_url go together"
 
 
 def _tenant(tenant: Tenant, zone: Zone) -> Iterator[str]:

@@ -16,7 +16,7 @@ from typing import Any, Concatenate
 from shared.effects import Effect
 from shared.events.data import Accessed, Data
 from shared.events.envelope import Event
-from shared.settings import Zone
+from shared.settings import Settings, Zone
 
 
 class Scope(StrEnum):
@@ -27,6 +27,8 @@ class Scope(StrEnum):
     DLP = "dlp.deidentify"
     PUBLISH = "pubsub.publish"
     BIGQUERY_WRITE = "bigquery.write"
+    BIGQUERY_READ = "bigquery.read"
+    GRAPH_WRITE = "tigergraph.write"
     PSEUDONYM_KEYS = "keys.pseudonym"
     EVENT_KEYS = "keys.event"
 
@@ -42,7 +44,12 @@ class Subscription:
     publishes: tuple[str, ...] = ()
     scopes: frozenset[Scope] = frozenset()
     ordered: bool = False  # the sinks are safe in any order, so a slow head need not hold up its key
+    needs: str = ""  # the setting without which it is neither mounted nor provisioned
     max_attempts: int = 100  # Pub/Sub counts every nack: an outage must dead-letter nothing (design §4.7)
+
+    def served(self, settings: Settings) -> bool:
+        """Whether a deployment with these settings has the handler."""
+        return not self.needs or bool(getattr(settings, self.needs))
 
     @property
     def name(self) -> str:

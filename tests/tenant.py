@@ -17,6 +17,7 @@ _ZONES = {
     "auditors": ("clinical",),
     "pseudonym_key": ("clinical",),
 }
+GRAPH_TOKEN = "graph-token"
 
 
 def tenant_json(zone: str = "all") -> dict[str, object]:
@@ -47,7 +48,8 @@ def settings(zone: str = "all", **changed: object) -> Settings:
 def environment(zone: str, **changed: str) -> dict[str, str]:
     """The environment of a process of this zone on one machine."""
     kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HOME") if name in os.environ}
-    tenants = json.dumps([tenant_json(zone)])
+    graph = {"graph_token": GRAPH_TOKEN} if "STARVIT_TIGERGRAPH_URL" in changed else {}
+    tenants = json.dumps([tenant_json(zone) | graph])
     return {
         **kept,
         "ZONE": zone,

@@ -51,7 +51,9 @@ async def _run(
     demo: Demo, plan: Faults | None, display: Display, plant: str | None, *, serve: bool, json_file: Path | None
 ) -> Summary:
     with tempfile.TemporaryDirectory(prefix="starvit-demo-") as folder:
-        display.step("starting Pub/Sub, Medplum, BigQuery and the token issuer of this machine, and the service")
+        display.step(
+            "starting Pub/Sub, Medplum, BigQuery, TigerGraph and the token issuer of this machine, and the service"
+        )
         async with embedded(Path(folder), faults=plan, observe=demo.observe) as stack:
             summary = await demo.run(stack)
             _report(display, summary, plant)
@@ -74,6 +76,7 @@ def _report(display: Display, summary: Summary, plant: str | None) -> None:
         "received": f"{summary.received} changes accepted by the webhook",
         "published": f"{summary.published} distinct events on fhir.changed",
         "rows": f"{summary.rows} rows that analysts see",
+        "graph": f"{summary.vertices} vertices and {summary.edges} edges that it shows",
         "lost": str(summary.lost),
         "duplicated": str(summary.duplicated),
         "leaked": f"{summary.leaked} (of {summary.scanned['identifiers']} identifiers, in"

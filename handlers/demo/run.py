@@ -1,8 +1,8 @@
 """One run: the clinic writes, the service works, everything comes to rest, and the outcome is judged.
 
-    clinic ─► Medplum ─► … the service … ─► warehouse
-                │                               │
-                └────────► judge ◄──────────────┘        scanner ◄─ every message, row, log line, ledger entry
+    clinic ─► Medplum ─► … the service … ─► warehouse ─► graph
+                │                               │          │
+                └────────► judge ◄──────────────┴──────────┘        scanner ◄─ every message, row, vertex, log line, …
 
 The truth is what Medplum answered to the clinic; the outcome is what the warehouse's published views show.
 """
@@ -15,6 +15,7 @@ from time import monotonic
 
 from handlers.demo import plants
 from handlers.demo.display import Display, Progress
+from handlers.demo.graphed import Graphed, judge_graph
 from handlers.demo.stack import PROJECT, Stack
 from handlers.demo.summary import Summary, freshness
 from handlers.demo.truth import History
@@ -30,9 +31,13 @@ from shared.sinks.pubsub import PubSubPublisher
 
 PATH = ("fhir.changed--validation", "fhir.validated--deid", "fhir.text-pending--text", "fhir.deidentified--analytics")
 AUDIT = "fhir.accessed--audit"
+GRAPH = "analytics.committed--graph"
 AT_ONCE = 64  # changes on their way at most: the clinic's day is paced by what the service has taken in
 QUIET = 0.6  # seconds without anything on its way, after which the path is at rest
 PATIENCE = 240.0  # seconds after which a path that does not come to rest is judged as it is
+GRAPH_PATIENCE = (
+    60.0  # seconds for the graph to come after; it asks the change log once a second, and nothing waits for it
+)
 AUDIT_PATIENCE = 10.0  # seconds for which the audit backlog is watched draining; Medplum's quota may want longer
 BEYOND = frozenset({"fhir.deidentified", "analytics.committed", "analytics.quarantine"})
 
@@ -73,7 +78,8 @@ class Demo:
             killing.cancel()
             await self._rest(stack, started)
             seconds = monotonic() - started - QUIET
-            await self._drain_audit(stack)
+            await self._drain(stack, GRAPH, GRAPH_PATIENCE)
+            await self._drain(stack, AUDIT, AUDIT_PATIENCE)
         finally:
             for task in (watching, killing):
                 task.cancel()
@@ -128,10 +134,10 @@ class Demo:
             if self._on_its_way(stack):
                 quiet = monotonic()
 
-    async def _drain_audit(self, stack: Stack) -> None:
-        """Watch the audit backlog drain. It is bounded by Medplum's quota, and nothing of the data path waits for it."""
-        until = monotonic() + AUDIT_PATIENCE
-        while stack.pubsub.stats()[AUDIT].backlog and monotonic() < until:
+    async def _drain(self, stack: Stack, name: str, patience: float) -> None:
+        """Watch a backlog drain that is bounded by somebody's quota; nothing of the data path waits for it."""
+        until = monotonic() + patience
+        while stack.pubsub.stats()[name].backlog and monotonic() < until:
             await asyncio.sleep(0.1)
 
     async def _watch(self, stack: Stack) -> None:
@@ -160,6 +166,7 @@ class Demo:
         finally:
             await publisher.close()
         await self._rest(stack, monotonic())
+        await self._drain(stack, GRAPH, GRAPH_PATIENCE)
 
     async def poison(self, stack: Stack) -> None:
         """Something that no retry can mend, for an operator to find: a date that is none."""
@@ -172,6 +179,7 @@ class Demo:
         current, log = _rows(stack, "resources"), _rows(stack, "change_log")
         tags = [tag for event in stack.medplum.audit_events(PROJECT) for tag in _tags(event)]
         verdict = judge(self._history, self._accepted(), current, log, names, audit_tags=tags)
+        graph = self._graphed(stack, names)
         scanner = self._scan(stack)
         leaks = [f"leaked: {f.kind} ({f.hint}) {f.times}× in {f.channel}" for f in scanner.findings]
         accessed = len(self._ids.get("fhir.accessed", ()))
@@ -179,7 +187,9 @@ class Demo:
             received=stack.medplum.stats.accepted,
             published=len(self._ids.get("fhir.changed", ())),
             rows=len(current),
-            lost=verdict.lost,
+            vertices=graph.vertices,
+            edges=graph.edges,
+            lost=verdict.lost + graph.lost,
             duplicated=verdict.duplicated,
             leaked=len(leaks),
             freshness_ms=freshness(self._ages(names, log)),
@@ -188,7 +198,7 @@ class Demo:
             audit={"expected": accessed, "written": len(set(tags)), "waiting": accessed - len(set(tags))},
             faults=self._faulted(),
             seconds=round(seconds, 1),
-            findings=(*verdict.missing, *leaks),
+            findings=(*verdict.missing, *graph.findings, *leaks),
         )
 
     def _faulted(self) -> dict[str, int]:
@@ -213,6 +223,14 @@ class Demo:
                 found.append((row - written).total_seconds() * 1000)  # type: ignore[operator]
         return found
 
+    def _graphed(self, stack: Stack, names: Naming) -> Graphed:
+        """The graph of the clinic's own dataset; what Medplum was never told of is in neither."""
+        dataset = stack.tenant.dataset
+        columns = ("resource_type", "key", "sequence", "resource")
+        sql = f"SELECT {', '.join(columns)} FROM `{stack.settings.gcp_project}.{dataset}.resources`"  # noqa: S608
+        rows = [dict(zip(columns, row, strict=True)) for row in stack.warehouse.rows(sql)]
+        return judge_graph(stack.graph.vertices(dataset), rows, self._history, names)
+
     def _scan(self, stack: Stack) -> Scanner:
         """Every place outside Medplum where something may have been left."""
         scanner = Scanner(self._clinic.identifiers())
@@ -223,6 +241,8 @@ class Demo:
             scanner.scan(channel, message.data, frozenset({Secrecy.RESOURCE_ID}) if clinical else frozenset())
         for cell in stack.warehouse.dump():
             scanner.scan("warehouse", cell)
+        for cell in stack.graph.dump():
+            scanner.scan("graph", cell)
         scanner.scan_file("log", stack.service.log)
         for file in Path(stack.settings.ledger.removeprefix("sqlite:")).parent.glob("ledger.sqlite*"):
             scanner.scan_file("ledger", file)

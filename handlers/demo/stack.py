@@ -1,6 +1,7 @@
-"""The embedded parts around the real service: Pub/Sub, Medplum, BigQuery, the token issuer.
+"""The embedded parts around the real service: Pub/Sub, Medplum, BigQuery, TigerGraph, the token issuer.
 
     Medplum ─rest-hook─► gunicorn (ZONE=all, uvicorn workers) ─gRPC─► Pub/Sub ─push, OIDC─► gunicorn ─gRPC─► BigQuery
+                                                                                              └─REST++─► TigerGraph
 
 Everything listens on loopback, on ports that the system gives, and ends with the context.
 """
@@ -20,6 +21,7 @@ from shared.local.faults import Faults
 from shared.local.issuer import Issuer
 from shared.local.medplum import Medplum
 from shared.local.pubsub import PubSub
+from shared.local.tigergraph import TigerGraph
 from shared.settings import Client, Settings, Tenant
 from shared.sinks.channels import publisher_client, subscriber_client
 
@@ -42,6 +44,7 @@ class Stack:
     pubsub: PubSub
     medplum: Medplum
     warehouse: Warehouse
+    graph: TigerGraph
     service: Service
     addresses: dict[str, str]
 
@@ -70,6 +73,11 @@ async def embedded(
         stack.push_async_callback(warehouse.stop)
         for release in tenant.releases:
             await warehouse.provision(release.dataset, release.policy)
+        assert tenant.graph_token is not None
+        graph = TigerGraph([r.dataset for r in tenant.releases], [tenant.graph_token.get_secret_value()])
+        graph_url = await graph.start()
+        stack.callback(graph.close)
+        stack.push_async_callback(graph.stop)
 
         port = _free_port()
         settings = Settings.model_validate(
@@ -83,6 +91,7 @@ async def embedded(
                 "pubsub_endpoint": pubsub_address,
                 "bigquery_endpoint": endpoints.grpc,
                 "bigquery_url": endpoints.rest,
+                "tigergraph_url": graph_url,
                 "text": "local",
                 "ledger": f"sqlite:{directory / 'ledger.sqlite'}",
                 # As short as Pub/Sub's least ack deadline allows: a killed worker's leases hold up their events.
@@ -106,8 +115,9 @@ async def embedded(
             "Pub/Sub (gRPC)": pubsub_address,
             "Medplum (FHIR)": f"{medplum_url}/fhir/R4",
             "BigQuery (REST)": endpoints.rest,
+            "TigerGraph (REST++)": graph_url,
         }
-        yield Stack(tenant, settings, issuer, pubsub, medplum, warehouse, service, addresses)
+        yield Stack(tenant, settings, issuer, pubsub, medplum, warehouse, graph, service, addresses)
 
 
 def make_tenant() -> Tenant:
@@ -126,6 +136,7 @@ def make_tenant() -> Tenant:
             "sweeper": Client(id="events-sweeper", secret=_secret()),
             "types": (*TYPES, UNTOLD),
             "auditors": auditors,
+            "graph_token": _secret(),
         }
     )
 

@@ -26,11 +26,14 @@ def freshness(milliseconds: Sequence[float]) -> Freshness:
 @dataclass(frozen=True, slots=True)
 class Summary:
     """`received`: changes that the ingress accepted; `published`: distinct events on fhir.changed; `rows`: rows that
-    analysts see. `audit` is {expected, written, waiting}; `faults` counts what was done to the deliveries."""
+    analysts see; `vertices` and `edges`: what the graph shows. `audit` is {expected, written, waiting}; `faults` counts
+    what was done to the deliveries."""
 
     received: int
     published: int
     rows: int
+    vertices: int
+    edges: int
     lost: int
     duplicated: int
     leaked: int

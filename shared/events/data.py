@@ -141,6 +141,7 @@ class Committed(Data):
 
     TYPE = "io.starvit.analytics.committed.v1"
     project: Project
+    key_id: str
     resource_type: ResourceType
     key: Keyed
     sequence: Sequence

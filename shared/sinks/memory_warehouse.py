@@ -1,12 +1,13 @@
-"""The memory twin of the warehouse and of its keys: the same promises in two collections, for tests."""
+"""The memory twin of the warehouse, of its keys and of its change log: the same promises in two collections, for tests."""
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 
 from shared.deid.row import SafeRow
 from shared.errors import Code, Problem
 from shared.sinks.bigquery.rows import resource_text
 from shared.sinks.bigquery.view_rows import RecordEncoder
+from shared.sinks.changes.port import DEPTH, Change
 from shared.sinks.keys.port import KeyRow, asked, by_key
 from shared.sinks.records import Record, Recorder, Views
 from shared.sinks.sequence import padded
@@ -16,7 +17,7 @@ type Key = tuple[str, str, str]  # project, resource type, key
 
 
 class MemoryWarehouse:
-    """Keeps shared.sinks.port.Warehouse and shared.sinks.keys.WarehouseKeys.
+    """Keeps shared.sinks.port.Warehouse, shared.sinks.keys.WarehouseKeys and shared.sinks.changes.Changes.
 
     `projects`: the tenants that have a dataset; for every key id, unless `key_ids` says for which. `views`: the views of
     a resource type.
@@ -90,6 +91,15 @@ class MemoryWarehouse:
         written = (row for row in rows if row.resource_type == resource_type and not row.deleted)
         return by_key(wanted, ((row.key, row.version) for row in written if row.key in wanted))
 
+    async def history(self, project: str, key_id: str, key: str) -> Sequence[Change]:
+        rows = {row.sequence: row for row in self._asked(self.log, project, key_id) if row.key == key}
+        newest = sorted(rows.values(), key=lambda row: padded(row.sequence), reverse=True)
+        return [_change(row) for row in newest[:DEPTH]]
+
+    async def everything(self, project: str, key_id: str) -> AsyncIterator[Sequence[Change]]:
+        rows = self._asked(self.current.values(), project, key_id)
+        yield [_change(row) for row in rows if not row.deleted]
+
     async def close(self) -> None:
         """Nothing is held."""
 
@@ -112,3 +122,7 @@ class MemoryWarehouse:
     def _fail(self) -> None:
         if self._failures:
             raise self._failures.popleft()
+
+
+def _change(row: SafeRow) -> Change:
+    return Change(row.resource_type, row.key, row.sequence, row.deleted, row.resource)

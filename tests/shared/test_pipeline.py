@@ -143,7 +143,9 @@ async def test_what_goes_on_keeps_the_thread_with_a_new_span(house: House) -> No
 
 async def test_beyond_the_door_nothing_joins_back(house: House) -> None:
     async def opens(event: Event[Any], _: object) -> Sequence[Effect]:
-        data = Committed(project="clinic", resource_type="Patient", key="f" * 64, sequence="1/0", deleted=False)
+        data = Committed(
+            project="clinic", key_id="k1", resource_type="Patient", key="f" * 64, sequence="1/0", deleted=False
+        )
         return [Publish("fhir.deidentified", "e" * 64, data, "k", correlation="9b2f6a34-7a0c-4d3e-8a53-07c3b9b0a111")]
 
     await house.push(opens)

@@ -47,6 +47,12 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
     "a ledger in memory": ({"ledger": "memory"}, {}, "ledger"),
     "plain http to Medplum": ({"medplum_url": "http://canary.example"}, {}, "medplum_url"),
     "plain http for itself": ({"public_url": "http://canary.example"}, {}, "public_url"),
+    "plain http to TigerGraph": ({"tigergraph_url": "http://canary.example"}, {}, "tigergraph_url"),
+    "a graph where PHI is": (
+        {"tigergraph_url": "https://canary.example"},
+        {},
+        "tigergraph_url is not for zone clinical",
+    ),
     "no tenant": ({"tenants": ()}, {}, "tenants"),
 }
 
@@ -180,3 +186,17 @@ def test_the_client_that_lists_resources_is_the_clinical_zones_alone(zone: str) 
     assert list(refusals(listing, CLOUD)) == [f"tenant clinic: sweeper is not for zone {zone}"]
     at_home = clouded("clinical", tenants=(Tenant.model_validate(tenant_json("clinical") | sweeper),))
     assert not list(refusals(at_home, CLOUD))
+
+
+@pytest.mark.parametrize("url, token", [("https://canary.example", None), ("", "canary")])
+def test_a_graph_needs_a_token_of_each_tenant_and_a_token_a_graph(url: str, token: str | None) -> None:
+    tenant = Tenant.model_validate(tenant_json("analytics") | ({"graph_token": token} if token else {}))
+    [reason] = refusals(clouded("analytics", tenants=(tenant,), tigergraph_url=url), CLOUD)
+    assert reason == "tenant clinic: graph_token and tigergraph_url go together"
+
+
+@pytest.mark.parametrize("zone", ["ingress", "clinical"])
+def test_the_graphs_token_is_for_the_analytics_zone_alone(zone: str) -> None:
+    tenant = Tenant.model_validate(tenant_json(zone) | {"graph_token": "canary"})
+    [reason] = refusals(clouded(zone, tenants=(tenant,)), CLOUD)
+    assert reason == f"tenant clinic: graph_token is not for zone {zone}"

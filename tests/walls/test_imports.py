@@ -21,6 +21,16 @@ BROKEN = {
         "import shared.fhir.client",
         "beyond the door nothing can reach PHI",
     ),
+    "the graph takes PHI": (
+        "handlers/graph/handler.py",
+        "import shared.fhir.elements",
+        "beyond the door nothing can reach PHI",
+    ),
+    "the graph's handler does input and output": (
+        "handlers/graph/handler.py",
+        "import httpx",
+        "handlers decide and do no input or output themselves",
+    ),
     "analytics reaches PHI through another module": (
         "shared/tenancy.py",
         "import shared.phi\nimport shared.limits",

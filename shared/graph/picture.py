@@ -1,0 +1,53 @@
+"""Vertices and edges, and the picture of one row.
+
+A row owns its vertex's attributes and the edges that leave it, and nothing else: so two rows never write the same thing,
+and a row can be drawn again without asking about any other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+type Value = str | int | float | bool
+type End = tuple[str, str]  # type and id of a vertex
+
+CONCEPT = "Concept"  # the vertex of a code: its id is `system|code`
+KNOWN = "known"  # false on a vertex that only an edge names, or whose row was deleted: no published query shows it
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An edge that leaves a row's vertex."""
+
+    type: str
+    to: End
+    attributes: tuple[tuple[str, Value], ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Vertex:
+    """A vertex as a graph holds it, with the edges that its row owns."""
+
+    type: str
+    id: str
+    attributes: Mapping[str, Value] = field(hash=False)
+    edges: tuple[Edge, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """How the graph has to show a row. `project` (the tenant's public name) and `key_id` together name the graph.
+
+    `gone`: edges of older versions that this one has not. `wipe`: edges of any kind may be left over, and are to go.
+    """
+
+    project: str
+    key_id: str
+    sequence: str
+    vertex: Vertex
+    concepts: tuple[Vertex, ...] = ()
+    gone: tuple[Edge, ...] = ()
+    wipe: bool = False
+
+    @property
+    def end(self) -> End:
+        return (self.vertex.type, self.vertex.id)
