@@ -59,8 +59,8 @@ async def test_each_row_goes_to_the_dataset_of_its_key() -> None:
     datasets = {("clinic", "k1"): "clinic_blue", ("clinic", "k2"): "clinic_green"}
     sink = BigQueryWarehouse("starvit", datasets, endpoints.grpc)
     try:
-        for dataset in datasets.values():
-            await embedded.provision(dataset)
+        for dataset, policy in (("clinic_blue", "safe-harbor"), ("clinic_green", "expert")):
+            await embedded.provision(dataset, policy)
         for publish in await _rows():
             assert isinstance(publish.data, Deidentified)
             await sink.write(from_event(publish.data))
