@@ -38,7 +38,7 @@ from shared.sinks.pubsub import PubSubPublisher
 from shared.subscriber import NOTHING, Route, Subscription
 from shared.telemetry.logs import start_logging
 from shared.telemetry.metrics_store import open_metrics
-from shared.telemetry.report import could_not_start, refused_to_start, start_telemetry, started
+from shared.telemetry.report import could_not_start, moved, refused_to_start, start_telemetry, started
 from shared.telemetry.snapshots import Snapshots
 from shared.telemetry.spans import stop_spans
 from shared.tenancy import ByProject
@@ -90,6 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,  # a redirect would be made of the Host header and the path: an open one, and an echo
         telemetry=NO_TELEMETRY,
     )
+    app.state.world = world
     _mount(app, world)
     return app
 
@@ -179,6 +180,7 @@ async def _operators(world: World, stack: AsyncExitStack, publisher: Publisher, 
     from handlers.deadletters.wiring import open_desk
 
     desk = world.desk = await open_desk(world.settings, stack, publisher)
+    desk.told = moved
     world.arrivals = Arrivals(world.settings, tokens, desk.index, desk.ledgers, time.time)
     world.dead_letters = Task(world.settings, tokens, desk)
 

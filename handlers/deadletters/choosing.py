@@ -72,7 +72,7 @@ def _count(counters: Mapping[str, Counter[str]], page: Iterable[Entry], bounds: 
     for one in page:
         counters["handler"][one.handler] += 1
         counters["code"][one.code] += 1
-        counters["state"][one.state] += 1
+        counters["state"][one.state.value] += 1
         counters["age"][next(name for name, bound in bounds if one.set_aside >= bound)] += 1
         counters["type"][one.resource_type or "-"] += 1
         counters["project"][one.project] += 1

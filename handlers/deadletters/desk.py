@@ -64,6 +64,7 @@ class Desk:
     publisher: Publisher
     holding: Callable[[], AbstractAsyncContextManager[Holding]]
     now: Callable[[], float]
+    told: Callable[[Plan], None] = lambda plan: None  # a log's way to hear of each run's begin and end
     _running: dict[str, asyncio.Task[Plan]] = field(default_factory=dict)
 
     @property
@@ -184,6 +185,7 @@ class Desk:
                 pace=pace,
                 stop=stop,
                 watch=watch,
+                told=self.told,
             ).carry_out(found)
 
     async def recovered(self, pace: Pace = _PACE, *, stop: Callable[[], bool] = lambda: False) -> list[Plan]:

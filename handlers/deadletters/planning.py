@@ -70,8 +70,9 @@ class Planning:
         """
         _refuse_unless(bool(_REASON.fullmatch(reason)) and not _IDENTIFIER.search(reason), "reason")
         _refuse_unless(bool(_BY.fullmatch(by)), "by")
-        chosen = replace(chosen, until=chosen.until or instant(self.now()))
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
+            if attempt == _TRIES // 2:  # much comes in: leave out what is newer than this
+                chosen = replace(chosen, until=chosen.until or instant(self.now()))
             seen = _sum(action)
             async for page in self._selected(chosen, action, limit, force):
                 for one in page:

@@ -25,7 +25,6 @@ from shared.deadletters.port import Entry, Index, Plan, Stage, State
 from shared.errors import Code, Problem
 from shared.settings import Settings
 from shared.sinks.port import Publisher
-from shared.telemetry.report import moved
 
 _RAMP = 30.0  # seconds until the full rate
 _BEAT = 1.0  # seconds between two looks at the plan
@@ -44,7 +43,7 @@ class Pace:
 
 @dataclass(slots=True)
 class Run:
-    """One run of one plan. `stop` is asked between messages; `watch` is told of each beat. `now` as everywhere."""
+    """One run of one plan. `stop` is asked between messages; `watch` is told of each beat, `told` of begin and end."""
 
     index: Index
     ledgers: Ledgers
@@ -58,6 +57,7 @@ class Run:
     pace: Pace
     stop: Callable[[], bool] = lambda: False
     watch: Callable[[Plan], None] = lambda plan: None
+    told: Callable[[Plan], None] = lambda plan: None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _plan: Plan = field(init=False)
     _done: int = 0
@@ -109,7 +109,7 @@ class Run:
         self._plan = replace(running, until=self.now() + self.settings.replay_lease, revision=plan.revision + 1)
         if not await self.index.put_plan(self._plan):
             raise Problem(Code.PLAN_REFUSED, "running")
-        moved(self._plan)
+        self.told(self._plan)
         self._begun = self._next = self._beaten = self.now()
         return left
 
@@ -269,7 +269,7 @@ class Run:
             await self.planning.release(self._plan)
         if self._plan.owner == self.owner:
             await self.accounts.tell(self._plan, _action(self._plan), by=self._plan.by, ended=True)
-            moved(self._plan)
+            self.told(self._plan)
         return self._plan
 
 

@@ -36,7 +36,7 @@ class FirestoreIndex:
 
         with store_down():
             try:
-                await self._document(entry.topic, entry.message).create(_fields(entry), timeout=self._patience)
+                await self._document(entry.topic, entry.message).create(_fields(entry), **self._limits())
             except AlreadyExists:
                 pass
             else:
@@ -71,13 +71,13 @@ class FirestoreIndex:
 
     async def plan(self, id: str) -> Plan | None:
         with store_down():
-            found = await self._plans().document(id).get(timeout=self._patience)
+            found = await self._plans().document(id).get(**self._limits())
         return plan(found.to_dict()) if found.exists else None
 
     async def plans(self) -> list[Plan]:
         with store_down():
             newest = self._plans().order_by("made", direction="DESCENDING").limit(_PLANS)
-            return [plan(one.to_dict()) async for one in newest.stream(timeout=self._patience)]
+            return [plan(one.to_dict()) async for one in newest.stream(**self._limits())]
 
     async def put_plan(self, plan: Plan) -> bool:
         from google.api_core.exceptions import AlreadyExists
@@ -86,11 +86,11 @@ class FirestoreIndex:
         with store_down():
             if plan.revision == 1:
                 try:
-                    await document.create(fields, timeout=self._patience)
+                    await document.create(fields, **self._limits())
                 except AlreadyExists:
                     return False
                 return True
-            found = await document.get(timeout=self._patience)
+            found = await document.get(**self._limits())
         return await self._replace(document, found if found.exists else None, plan.revision, fields)
 
     async def close(self) -> None:
@@ -106,7 +106,7 @@ class FirestoreIndex:
         unchanged = self._opened().write_option(last_update_time=found.update_time)
         with store_down():
             try:
-                await document.update(fields, unchanged, timeout=self._patience)
+                await document.update(fields, unchanged, **self._limits())
             except (exceptions.FailedPrecondition, exceptions.NotFound):
                 return False
         return True
@@ -116,12 +116,20 @@ class FirestoreIndex:
         for start in range(0, len(documents), _AT_ONCE):
             page = list(documents[start : start + _AT_ONCE])
             with store_down():
-                found += [one async for one in self._opened().get_all(page, timeout=self._patience) if one.exists]
+                found += [one async for one in self._opened().get_all(page, **self._limits()) if one.exists]
         return found
 
     async def _query(self, query: Any) -> list[Entry]:
         with store_down():
-            return [_entry(found) async for found in query.stream(timeout=self._patience)]
+            return [_entry(found) async for found in query.stream(**self._limits())]
+
+    def _limits(self) -> dict[str, Any]:
+        """Of one call: the client's own patience is minutes."""
+        from google.api_core.exceptions import ServiceUnavailable
+        from google.api_core.retry import AsyncRetry, if_exception_type
+
+        retry = AsyncRetry(if_exception_type(ServiceUnavailable), initial=0.05, maximum=1.0, timeout=self._patience)
+        return {"retry": retry, "timeout": self._patience}
 
     def _document(self, topic: str, message: str) -> Any:
         return self._entries().document(hashlib.sha256(f"{topic}/{message}".encode()).hexdigest())

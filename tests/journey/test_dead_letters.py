@@ -153,11 +153,11 @@ async def test_a_replay_that_is_killed_in_the_middle_is_gone_on_with_and_nothing
         killed_at = len(_ids(messages)) - before
         assert killed_at < number, "it was in the middle"
 
-        status, lines = 1, []
+        status, end = 1, plan
         while status:  # the dead runner has the plan for one lease
-            status, lines = await operator.dlq("replay", plan["plan"], "--per-second", "0")
+            status, [*_, end] = await operator.dlq("replay", plan["plan"], "--per-second", "0")
             await asyncio.sleep(0.1)
-        assert lines[-1]["done"] == number
+        assert end["done"] == number
         assert len(_ids(messages)) - before <= number + 1, "one repeat for one crash"
         assert set(_ids(messages)[before:]) == set(_ids(messages)[:before])
         await at_rest(stack)
@@ -180,7 +180,8 @@ def _ids(messages: list[tuple[str, Message]]) -> list[str]:
 
 
 def _operations(stack: Stack) -> list[dict[str, Any]]:
-    return [one for one in stack.medplum.audit_events(PROJECT) if one["type"]["code"] == "110100"]
+    events: list[dict[str, Any]] = stack.medplum.audit_events(PROJECT)
+    return [one for one in events if one["type"]["code"] == "110100"]
 
 
 async def _until(holds: Callable[[], bool]) -> None:
