@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCHES = (
-    *("start", "deid", "text", "dlp", "utility", "ledger", "simulate", "model", "reconcile", "views"),
+    *("start", "deid", "text", "dlp", "utility", "ledger", "simulate", "model", "reconcile", "views", "deadletters"),
     *("attacks", "fuzz", "canary", "telemetry", "cdc"),
 )
 

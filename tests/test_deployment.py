@@ -13,7 +13,7 @@ from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-PLACES = ("PROJECT_ID", "PROJECT_NUMBER", "REGION", "NETWORK", "SUBNETWORK", "MEDPLUM_URL", "IMAGE")
+PLACES = ("PROJECT_ID", "PROJECT_NUMBER", "REGION", "NETWORK", "SUBNETWORK", "MEDPLUM_URL", "TENANTS", "IMAGE")
 
 
 def _services(text: str) -> dict[str, Any]:

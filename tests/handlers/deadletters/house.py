@@ -62,13 +62,13 @@ class House:
         topic, events = f"{handler}.quarantine", [self._event(handler, type) for _ in range(number)]
         for event in events:
             await self.poison(handler, event.id, code)
-        return await self.put(topic, [_quarantined(handler, code, event) for event in events])
+        return await self.put(topic, [quarantined(handler, code, event) for event in events])
 
     async def again(self, entry: Entry) -> Entry:
         """The event is set aside once more, under another message of the same content."""
         event = self._event(entry.handler, entry.resource_type or "", id=entry.event)
         await self.poison(entry.handler, event.id, Code.of(entry.code))
-        return (await self.put(entry.topic, [_quarantined(entry.handler, Code.of(entry.code), event)]))[0]
+        return (await self.put(entry.topic, [quarantined(entry.handler, Code.of(entry.code), event)]))[0]
 
     async def dead(
         self, number: int = 1, *, handler: str = "deid", code: Code | None = Code.MEDPLUM_DOWN
@@ -150,15 +150,7 @@ class House:
         if handler == "analytics":
             data: Data = Committed(project="clinic", resource_type=type, key="f" * 64, sequence="1/0", deleted=False)
         else:
-            data = Validated(
-                project=PROJECT,
-                type=type,
-                id=CANARY,
-                version="v1",
-                last_updated="2026-11-23T10:41:55.279Z",
-                generation=65536,
-                op="write",
-            )
+            data = reference(name, type).data
         at = datetime.fromtimestamp(self.now(), UTC)
         trace = f"00-{self._number % 4 + 1:032x}-{'2' * 16}-01"
         return Event(name, data, at, "deid", "3fa85f64-5717-4562-b3fc-2c963f66afa6", trace, "e" * 64)
@@ -207,7 +199,6 @@ class Mortal:
     def __init__(self, at: int, *, after: bool) -> None:
         self.calls, self._at, self._after = 0, at, after
 
-    @property
     def dead(self) -> bool:
         return self.calls >= self._at
 
@@ -216,13 +207,13 @@ class Mortal:
         return _Port(self, real)
 
     async def call(self, method: Any, *given: Any, **named: Any) -> Any:
-        if self.dead:
+        if self.dead():
             raise Killed
         self.calls += 1
-        if self.dead and not self._after:
+        if self.dead() and not self._after:
             raise Killed
         answer = await method(*given, **named)
-        if self.dead:
+        if self.dead():
             raise Killed
         return answer
 
@@ -265,7 +256,23 @@ async def mixed(made: House, number: int, chance: random.Random) -> list[Entry]:
     return entries
 
 
-def _quarantined(handler: str, code: Code, event: Event[Data]) -> Message:
+def reference(id: str, type: str) -> Event[Data]:
+    """An event of a reference to the canary."""
+    data = Validated(
+        project=PROJECT,
+        type=type,
+        id=CANARY,
+        version="v1",
+        last_updated="2026-11-23T10:41:55.279Z",
+        generation=65536,
+        op="write",
+    )
+    at, trace = datetime(2026, 11, 23, tzinfo=UTC), f"00-{1:032x}-{'2' * 16}-01"
+    return Event(id, data, at, "deid", "3fa85f64-5717-4562-b3fc-2c963f66afa6", trace, "e" * 64)
+
+
+def quarantined(handler: str, code: Code, event: Event[Data]) -> Message:
+    """The event as the pipeline sets it aside."""
     data = Quarantined(
         handler=handler,
         topic="elsewhere",
