@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS entries (
   topic TEXT NOT NULL, message TEXT NOT NULL, set_aside TEXT NOT NULL, event TEXT, plan TEXT NOT NULL,
   aside INTEGER NOT NULL, revision INTEGER NOT NULL, record TEXT NOT NULL,
   PRIMARY KEY (set_aside, topic, message)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS by_message ON entries (topic, message);
 CREATE INDEX IF NOT EXISTS by_event ON entries (event);
 CREATE INDEX IF NOT EXISTS by_plan ON entries (plan, set_aside, topic, message);
