@@ -13,6 +13,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from uuid import uuid4
 
 from handlers import catalog
@@ -26,7 +27,7 @@ from handlers.deadletters.records import advice, meaning
 from handlers.deadletters.recovery import Recovery
 from handlers.deadletters.running import Pace, Run
 from shared.deadletters.port import Entry, Index, Place, Plan
-from shared.errors import Problem
+from shared.errors import Code, Problem
 from shared.settings import Settings
 from shared.sinks.port import Publisher
 
@@ -190,13 +191,14 @@ class Desk:
 
     async def recovered(self, pace: Pace = _PACE, *, stop: Callable[[], bool] = lambda: False) -> list[Plan]:
         """Go on with what was interrupted, and replay what a dependency's outage left, as far as it is over."""
-        recovery, ended = Recovery(self.index, self.ledgers, self.planning, self.settings), []
-        for plan in await recovery.unfinished(self.now()):
-            if not stop():
-                ended.append(await self.run(plan.id, pace, stop=stop))
-        if not stop():
-            for plan in await recovery.due():
-                ended.append(await self.run(plan.id, pace, stop=stop))
+        recovery, ended = Recovery(self.index, self.ledgers, self.planning, self.settings), list[Plan]()
+        for find in (partial(recovery.unfinished, self.now()), recovery.due):
+            for plan in [] if stop() else await find():
+                try:
+                    ended.append(await self.run(plan.id, pace, stop=stop))
+                except Problem as problem:
+                    if problem.code is not Code.PLAN_REFUSED:  # stale, or somebody was faster: no reason to stop here
+                        raise
         return ended
 
     async def close(self) -> None:

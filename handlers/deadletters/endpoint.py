@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from handlers.deadletters.desk import Desk
 from handlers.deadletters.running import Pace
-from shared.errors import Code, Problem
 from shared.identity.push import PushTokens, credential
 from shared.pipeline import Headers
 from shared.settings import Settings
@@ -32,8 +31,4 @@ class Task:
             credential(headers), account=self.settings.account(ACCOUNT), audience=self.settings.dead_letters_url
         )
         until = self.desk.now() + self.settings.deadline - _SPARE
-        try:
-            await self.desk.recovered(_PACE, stop=lambda: self.desk.now() >= until)
-        except Problem as problem:
-            if problem.code is not Code.PLAN_REFUSED:  # somebody else was faster: the next call looks again
-                raise
+        await self.desk.recovered(_PACE, stop=lambda: self.desk.now() >= until)

@@ -14,11 +14,11 @@ from handlers.deadletters.choosing import Filter, each, instant
 from handlers.deadletters.ledgers import Ledgers
 from handlers.deadletters.planning import SCHEDULER, Planning
 from shared.deadletters.port import Index, Plan, Stage, State
+from shared.errors import Code, Problem
 from shared.settings import Settings
 
 REASON = "the dependency is back"
 _PROBE = "probe of a dependency that was down"
-_OPEN = (Stage.RUNNING, Stage.STOPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,12 @@ class Recovery:
                     oldest.setdefault(one.handler, one.set_aside)
         made = []
         for handler in sorted(oldest):
-            plan = await self._for(handler, oldest[handler])
+            try:
+                plan = await self._for(handler, oldest[handler])
+            except Problem as problem:
+                if problem.code is not Code.PLAN_REFUSED:  # all of them are in somebody's plan that runs
+                    raise
+                continue
             if plan is not None:
                 made.append(plan)
         return made

@@ -79,3 +79,15 @@ async def test_each_handler_has_a_probe_of_its_own() -> None:
         await _tick(made)
         assert made.sent() == [deid.event]
         assert len(made.sent("fhir.changed")) == 1
+
+
+async def test_a_plan_that_can_not_be_gone_on_with_holds_up_nothing_else() -> None:
+    async with house() as made:
+        await made.quarantine(3)
+        stale = await made.desk.plan(Filter(), "profile mended", "ann")
+        with pytest.raises(Killed):
+            await mortal(made, Mortal(12, after=True)).run(stale.id, Pace())
+        await made.leases_end()
+        await made.desk.plan(Filter(), "profile mended", "ann", limit=1)
+        [dead] = await made.dead()
+        assert await _tick(made) == [dead.event]
