@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import random
+import resource
 import secrets
 import signal
 import sys
@@ -54,8 +55,11 @@ class Figures:
     messages: int
     load_s: float
     list_s: float
+    list_cpu_s: float
     counts_s: float
+    counts_cpu_s: float
     plan_s: float
+    plan_cpu_s: float
     replay_per_s: float
     bare_publish_per_s: float
     share_of_bare: float
@@ -115,12 +119,12 @@ class Stage:
         id = secrets.token_hex(32)
         return quarantined("deid", self._chance.choice(CODES), reference(id, self._chance.choice(TYPES)))
 
-    async def dlq(self, *arguments: str) -> tuple[float, list[bytes]]:
-        """Seconds of a command, from its start to its end, and its lines."""
-        before = time.monotonic()
+    async def dlq(self, *arguments: str) -> tuple[float, float, list[bytes]]:
+        """Seconds of a command from its start to its end, its CPU time (the machine may have else to do), its lines."""
+        before, spent = time.monotonic(), _cpu()
         process = await self.start(*arguments)
         out, _ = await process.communicate()
-        return time.monotonic() - before, out.splitlines()
+        return time.monotonic() - before, _cpu() - spent, out.splitlines()
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
@@ -151,11 +155,11 @@ async def _all() -> Figures:
             await stage.load(MESSAGES)
             load = time.monotonic() - before
             _tell("loaded", load)
-            listed, lines = await stage.dlq("list")
+            *listed, lines = await stage.dlq("list")
             assert len(lines) == MESSAGES
-            counted, _ = await stage.dlq("list", "--counts")
-            planned, lines = await stage.dlq("plan", "--reason", "bench", "--code", Code.RESOURCE_INVALID.slug)
-            _tell("list, counts, plan", listed, counted, planned)
+            *counted, _ = await stage.dlq("list", "--counts")
+            *planned, _ = await stage.dlq("plan", "--reason", "bench", "--code", Code.RESOURCE_INVALID.slug)
+            _tell("list, counts, plan, each with its CPU", *listed, *counted, *planned)
             rate, memory = await _replay(stage)
             bare = await _bare(stage)
             _tell("replayed, bare, memory", rate, bare, memory)
@@ -165,9 +169,12 @@ async def _all() -> Figures:
     return Figures(
         messages=MESSAGES,
         load_s=load,
-        list_s=listed,
-        counts_s=counted,
-        plan_s=planned,
+        list_s=listed[0],
+        list_cpu_s=listed[1],
+        counts_s=counted[0],
+        counts_cpu_s=counted[1],
+        plan_s=planned[0],
+        plan_cpu_s=planned[1],
         replay_per_s=rate,
         bare_publish_per_s=bare,
         share_of_bare=rate / bare,
@@ -230,6 +237,12 @@ def _tell(what: str, *figures: float) -> None:
         print(what, *(f"{figure:.2f}" for figure in figures), file=sys.stderr, flush=True)
 
 
+def _cpu() -> float:
+    """Of all processes that have ended and that this one had started."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def _memory(pid: int) -> float:
     try:
         status = Path(f"/proc/{pid}/status").read_text()
@@ -262,7 +275,7 @@ async def _crashes(stage: Stage) -> tuple[int, int, int, int]:
         os.kill(process.pid, signal.SIGKILL)
         await reading
         for _ in range(100):
-            _, lines = await stage.dlq("replay", plan, "--per-second", "0")
+            *_, lines = await stage.dlq("replay", plan, "--per-second", "0")
             if b'"stage":"done"' in lines[-1]:
                 break
         again = Counter(stage.sent) - before
@@ -276,7 +289,7 @@ def _as_many(stage: Stage, before: "Counter[str]", point: int) -> bool:
 
 
 async def _plan(stage: Stage, number: int) -> str:
-    _, lines = await stage.dlq("plan", "--reason", "bench", "--code", Code.HANDLER_FAILED.slug, "--limit", str(number))
+    *_, lines = await stage.dlq("plan", "--reason", "bench", "--code", Code.HANDLER_FAILED.slug, "--limit", str(number))
     found: str = json.loads(lines[-1])["plan"]
     return found
 
