@@ -3,7 +3,7 @@
 ZONE=ingress    POST /v1/webhooks/medplum/{subscription}
 ZONE=clinical   POST /v1/push/{validation,deid,text,audit}, /v1/tasks/reconcile
 ZONE=analytics  POST /v1/push/{analytics,graph}
-ZONE=ops        nothing yet to be pushed to
+ZONE=ops        POST /v1/push/index, /v1/tasks/dead-letters
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from handlers import catalog
-from handlers.endpoints import World, mount_health, mount_push, mount_reconcile, mount_webhook
+from handlers.endpoints import World, mount_dead_letters, mount_health, mount_push, mount_reconcile, mount_webhook
 from handlers.http import install_errors
 from shared import egress, startup
 from shared.acting import Sinks
@@ -38,7 +38,7 @@ from shared.sinks.pubsub import PubSubPublisher
 from shared.subscriber import NOTHING, Route, Subscription
 from shared.telemetry.logs import start_logging
 from shared.telemetry.metrics_store import open_metrics
-from shared.telemetry.report import could_not_start, refused_to_start, start_telemetry, started
+from shared.telemetry.report import could_not_start, moved, refused_to_start, start_telemetry, started
 from shared.telemetry.snapshots import Snapshots
 from shared.telemetry.spans import stop_spans
 from shared.tenancy import ByProject
@@ -91,6 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,  # a redirect would be made of the Host header and the path: an open one, and an echo
         telemetry=NO_TELEMETRY,
     )
+    app.state.world = world
     _mount(app, world)
     return app
 
@@ -126,6 +127,8 @@ def _mount(app: FastAPI, world: World) -> None:
             mount_push(app, world, on)
     if zone in (Zone.CLINICAL, Zone.ALL):
         mount_reconcile(app, world)
+    if zone in (Zone.OPS, Zone.ALL):
+        mount_dead_letters(app, world)
     mount_health(app, world)
 
 
@@ -137,8 +140,12 @@ async def _build(world: World, stack: AsyncExitStack) -> None:
     await publisher.warm()
     if settings.zone in (Zone.INGRESS, Zone.ALL):
         _ingress(world, publisher)
-    if catalog.subscriptions(settings.zone):
-        await _handlers(world, stack, publisher)
+    if settings.zone is not Zone.INGRESS:
+        http, tokens = await _callers(settings, stack)
+        if settings.zone in (Zone.OPS, Zone.ALL):
+            await _operators(world, stack, publisher, tokens)
+        if catalog.subscriptions(settings.zone):
+            await _handlers(world, stack, publisher, http, tokens)
     world.ready = True
 
 
@@ -158,6 +165,28 @@ def _metrics(settings: Settings, stack: AsyncExitStack) -> None:
     stack.push_async_callback(last)
 
 
+async def _callers(settings: Settings, stack: AsyncExitStack) -> tuple[egress.Client, PushTokens]:
+    """The way out, and with it the keys that callers' tokens are checked with."""
+    http = egress.client(_hosts(settings), timeout=settings.deadline, local=settings.local)
+    stack.push_async_callback(http.aclose)
+    keys = SigningKeys(settings.jwks_url, http, time.time)
+    await keys.start()
+    stack.push_async_callback(keys.stop)
+    return http, PushTokens(keys, settings.oidc_issuers, time.time)
+
+
+async def _operators(world: World, stack: AsyncExitStack, publisher: Publisher, tokens: PushTokens) -> None:
+    """Whoever sees what went wrong, and no patient: the index of dead letters and the replays."""
+    from handlers.deadletters.arrivals import Arrivals
+    from handlers.deadletters.endpoint import Task
+    from handlers.deadletters.wiring import open_desk
+
+    desk = world.desk = await open_desk(world.settings, stack, publisher)
+    desk.told = moved
+    world.arrivals = Arrivals(world.settings, tokens, desk.index, desk.ledgers, time.time)
+    world.dead_letters = Task(world.settings, tokens, desk)
+
+
 def _ingress(world: World, publisher: Publisher) -> None:
     from handlers.webhook import Hook, Webhooks
     from shared.identity.event_ids import EventIds
@@ -172,20 +201,16 @@ def _ingress(world: World, publisher: Publisher) -> None:
     world.webhooks = Webhooks(hooks, publisher, time.time, unsigned, claims, Recent())
 
 
-async def _handlers(world: World, stack: AsyncExitStack, publisher: Publisher) -> None:
+async def _handlers(
+    world: World, stack: AsyncExitStack, publisher: Publisher, http: egress.Client, tokens: PushTokens
+) -> None:
     settings = world.settings
-    http = egress.client(_hosts(settings), timeout=settings.deadline, local=settings.local)
-    stack.push_async_callback(http.aclose)
-    keys = SigningKeys(settings.jwks_url, http, time.time)
-    await keys.start()
-    stack.push_async_callback(keys.stop)
     store = open_ledger(settings.ledger, project=settings.gcp_project, retention=settings.retention)
     ledger = MemoLedger(store, retention=settings.retention)
     stack.push_async_callback(ledger.close)
     with suppress(Problem):  # connected before the first message; but a ledger that is down is no reason not to start
         await ledger.get("warm")
 
-    tokens = PushTokens(keys, settings.oidc_issuers, time.time)
     auditor, warehouse, graph = None, None, None
     if settings.zone in (Zone.CLINICAL, Zone.ALL):
         auditor = await _clinical(world, stack, http, publisher)
@@ -238,6 +263,7 @@ async def _clinical(world: World, stack: AsyncExitStack, http: egress.Client, pu
         deid.deidentify.bind(for_deid.read(), doors=doors, ids=ids, prose=prose(deid.ON)),
         deid.retext.bind(for_text.read(), doors=doors, prose=prose(deid.TEXT)),
         audit.audit.bind(NOTHING),
+        audit.audit_operation.bind(NOTHING, projects={tenant.name: tenant.project for tenant in settings.tenants}),
     )
     return medplum
 

@@ -1,17 +1,19 @@
 """Write down in Medplum that our service read PHI: who, what, when, what for.
 
     fhir.accessed ─► [this] ─► AuditEvent in Medplum, exactly one for each access
+    ops.audit     ─► [this] ─► AuditEvent in Medplum: who moved which of the tenant's dead letters, and why
 
 The data path never waits for this: the access is on a topic of its own, and an audit write that Medplum's quota puts off
 is tried again from there. The record goes where PHI may rest, for it names the resource.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from shared.effects import Effect, Record
-from shared.events.data import Accessed
+from shared.errors import Code, Problem
+from shared.events.data import Accessed, OperationAudited
 from shared.events.envelope import Event
-from shared.fhir.audit import audit_event
+from shared.fhir.audit import audit_event, operation_event
 from shared.settings import Zone
 from shared.subscriber import Scope, Subscription, subscribes
 
@@ -23,9 +25,35 @@ ON = Subscription(
     scopes=frozenset({Scope.MEDPLUM_AUDIT}),
 )
 
+OPERATIONS = Subscription(
+    handler="operations",
+    topic="ops.audit",
+    zone=Zone.CLINICAL,
+    takes=(OperationAudited,),
+    scopes=frozenset({Scope.MEDPLUM_AUDIT}),
+)
+
 
 @subscribes(ON)
 async def audit(event: Event[Accessed], given: None) -> Sequence[Effect]:
     """One AuditEvent, under the access's own event id, so that a second delivery finds the first."""
     record = audit_event(event.data, correlation=event.correlation)
     return [Record(event.data.project, event.id, record)]
+
+
+@subscribes(OPERATIONS)
+async def audit_operation(
+    event: Event[OperationAudited], given: None, *, projects: Mapping[str, str]
+) -> Sequence[Effect]:
+    """In the Medplum of the tenant whose events were moved. `projects`: tenant's public name → Medplum project.
+
+    What names no tenant may be anyone's, so it stands in everyone's record: a count and a reason, nothing of an event.
+    """
+    if event.data.project == "-":
+        concerned = list(projects.values())
+    elif event.data.project in projects:
+        concerned = [projects[event.data.project]]
+    else:
+        raise Problem(Code.UNKNOWN_PROJECT, "data.project")
+    record = operation_event(event.data, correlation=event.correlation)
+    return [Record(project, event.id, record) for project in concerned]

@@ -12,7 +12,7 @@ def clinical() -> tuple[Subscription, ...]:
     """May see PHI."""
     from handlers import audit, deid, validation
 
-    return (validation.ON, deid.ON, deid.TEXT, audit.ON)
+    return (validation.ON, deid.ON, deid.TEXT, audit.ON, audit.OPERATIONS)
 
 
 def analytics() -> tuple[Subscription, ...]:

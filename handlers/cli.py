@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCHES = (
-    *("start", "deid", "text", "dlp", "utility", "ledger", "simulate", "model", "reconcile", "views"),
+    *("start", "deid", "text", "dlp", "utility", "ledger", "simulate", "model", "reconcile", "views", "deadletters"),
     *("attacks", "fuzz", "canary", "telemetry", "cdc", "graph"),
 )
 
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     risk = commands.add_parser("risk", help="how easily the patients of a de-identified data set could be told apart")
     _risk_parser(risk)
 
-    dlq = commands.add_parser("dlq", help="dead letters and quarantine: list, show, replay")
+    dlq = commands.add_parser("dlq", help="dead letters and quarantine: list, show, plan, replay, purge")
     _dlq_parser(dlq)
 
     for name, what in (
@@ -127,14 +127,44 @@ def _views_parser(views: argparse.ArgumentParser) -> None:
 
 
 def _dlq_parser(dlq: argparse.ArgumentParser) -> None:
-    verbs = dlq.add_subparsers(dest="verb", required=True, metavar="list|show|replay")
-    verbs.add_parser("list", help="one line for each message set aside")
-    show = verbs.add_parser("show", help="what is known of an event: its code, its attempts, what to do")
+    verbs = dlq.add_subparsers(dest="verb", required=True, metavar="list|show|plan|replay|approve|cancel|export|purge")
+    listing = verbs.add_parser("list", help="one line for each message that lies aside")
+    listing.add_argument("--counts", action="store_true", help="how many: by handler, code, age, type, project")
+    export = verbs.add_parser("export", help="every record, also of what was replayed or purged")
+    export.add_argument("--csv", action="store_true", help="as CSV instead of NDJSON")
+    show = verbs.add_parser("show", help="the life of an event: its attempts in every handler, what to do")
     show.add_argument("event", help="the event's id (ce-id)")
-    replay = verbs.add_parser("replay", help="send events back to their topic of origin, once")
-    replay.add_argument("event", nargs="*", help="event ids; or use --code or --handler")
-    replay.add_argument("--code", help="all that were set aside under this code")
-    replay.add_argument("--handler", help="all that this handler set aside")
+    plan = verbs.add_parser("plan", help="a dry run: exactly what would go where, under a hash")
+    replay = verbs.add_parser("replay", help="carry a plan out, or go on with it")
+    replay.add_argument("plan", nargs="*", help="the plan's hash; or event ids, which make a plan of their own")
+    replay.add_argument("--recovered", action="store_true", help="what an outage dead-lettered, if it is over")
+    purge = verbs.add_parser("purge", help="throw messages away, without a replay; their records stay")
+    for verb in (listing, export, plan, replay, purge):
+        verb.add_argument("--code", help="set aside under this code, or ended with it")
+        verb.add_argument("--handler", help="of this handler")
+        verb.add_argument("--type", help="of this FHIR resource type")
+        verb.add_argument("--project", help="of this tenant, by its public name")
+        verb.add_argument("--since", help="set aside since then: 2026-11-24T07:00:00Z, or 90m, 2h, 3d ago")
+        verb.add_argument("--until", help="set aside before then")
+        verb.add_argument("--trace", help="of this trace or correlation id")
+    for verb in (listing, export):
+        verb.add_argument("--every", action="store_true", help="also what was replayed or purged")
+    for verb in (plan, replay, purge):
+        verb.add_argument("--limit", type=int, default=0, metavar="N", help="the oldest N alone")
+        verb.add_argument("--force", action="store_true", help="also what came back too often")
+        verb.add_argument(
+            "--reason", required=verb is not replay, help="what was mended, or a ticket; nothing of a patient"
+        )
+    for verb in (replay, purge):
+        verb.add_argument("--per-second", type=float, default=50, metavar="X", help="at most, after half a minute (50)")
+        verb.add_argument("--max-failures", type=int, default=10, metavar="N", help="failed or come back: stop (10)")
+    approve = verbs.add_parser("approve", help="a second person says yes")
+    cancel = verbs.add_parser("cancel", help="give a plan up; one that runs stops at its next message")
+    for verb in (approve, cancel):
+        verb.add_argument("plan", help="the plan's hash")
+    for verb in (plan, replay, purge, approve, cancel):
+        verb.add_argument("--as", dest="by", metavar="WHO", help="who you are (the name that you are logged in with)")
+    verbs.add_parser("plans", help="all plans, newest first")
     dlq.set_defaults(run=_dlq)
 
 

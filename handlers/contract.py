@@ -132,6 +132,46 @@ def _health(what: str, *, up: bool) -> dict[str, Any]:
     return {"description": what, "content": {"application/json": {"schema": _UP, "example": {"up": up}}}}
 
 
+INDEX: dict[str, Any] = {
+    "operation_id": "push_index",
+    "summary": "Take a push of any quarantine or dead-letter topic, and keep a record of it without PHI.",
+    "tags": ["ops"],
+    "status_code": 204,
+    "response_description": "Kept, or known already.",
+    "responses": problem_response(
+        *_ANYWHERE,
+        Code.NO_TOKEN,
+        Code.BAD_TOKEN,
+        Code.WRONG_CALLER,
+        Code.BAD_BODY,
+        Code.BODY_TOO_LARGE,
+        Code.INTERNAL,
+        Code.LEDGER_DOWN,
+        Code.KEYS_DOWN,
+    ),
+    "openapi_extra": {"security": [{"pushToken": []}], "requestBody": _JSON_BODY},
+}
+
+DEAD_LETTERS: dict[str, Any] = {
+    "operation_id": "replayDeadLetters",
+    "summary": "Replay what an outage has dead-lettered, if it is over, and go on with plans whose runner has gone.",
+    "tags": ["ops"],
+    "status_code": 204,
+    "response_description": "Replayed, as much as fits into a request; what is left waits for the next time.",
+    "responses": problem_response(
+        *_ANYWHERE,
+        Code.NO_TOKEN,
+        Code.BAD_TOKEN,
+        Code.WRONG_CALLER,
+        Code.BODY_TOO_LARGE,
+        Code.INTERNAL,
+        Code.LEDGER_DOWN,
+        Code.PUBSUB_DOWN,
+        Code.KEYS_DOWN,
+    ),
+    "openapi_extra": {"security": [{"pushToken": []}]},
+}
+
 HEALTH: dict[str, dict[str, Any]] = {
     "live": {
         "operation_id": "live",

@@ -39,6 +39,20 @@ _ENDPOINTS: dict[str, tuple[str, str, str, str, str]] = {
         "each walk over resources: fhir.accessed → AuditEvent",
         "`tests/journey/test_reconcile.py`, `tests/handlers/reconcile/test_rounds.py`",
     ),
+    "/v1/push/index": (
+        "the token's e-mail is the index's account; the subscription is an `--index` one of the catalog",
+        "a wrapped push; of the message only what has the form of a code, hash, UUID or type of ours",
+        "14 MB",
+        "a log line; the record itself",
+        "`tests/handlers/deadletters/test_arrivals.py`",
+    ),
+    "/v1/tasks/dead-letters": (
+        "the token's e-mail is the scheduler's account",
+        "no input",
+        "as much as fits into a request; 50 messages a second",
+        "ops.audit → AuditEvent in each tenant's Medplum",
+        "`tests/handlers/deadletters/test_arrivals.py`, `tests/handlers/deadletters/test_recovery.py`",
+    ),
     "/v1/health/{live,ready}": ("anyone", "no input", "-", "-", "`tests/journey/test_the_demo.py`"),
 }
 

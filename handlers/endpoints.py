@@ -1,4 +1,4 @@
-"""The service's endpoints: one webhook, one push endpoint for each handler, reconcile's task, health.
+"""The service's endpoints: one webhook, one push endpoint for each handler, the operators' index and tasks, health.
 
 Routes take the raw request: FastAPI's own parsing would echo a refused body in its answer.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 
-from handlers.contract import HEALTH, RECONCILE, WEBHOOK, push_operation
+from handlers.contract import DEAD_LETTERS, HEALTH, INDEX, RECONCILE, WEBHOOK, push_operation
 from handlers.http import answer, guarded, health, no_content, read_body
 from shared.errors import Problem
 from shared.limits import Room
@@ -20,6 +20,9 @@ from shared.subscriber import Route, Subscription
 from shared.telemetry.report import received
 
 if TYPE_CHECKING:
+    from handlers.deadletters.arrivals import Arrivals
+    from handlers.deadletters.desk import Desk
+    from handlers.deadletters.endpoint import Task as Replays
     from handlers.reconcile.endpoint import Task
     from handlers.webhook import Webhooks
 
@@ -35,6 +38,9 @@ class World:
     routes: dict[str, Route] = field(default_factory=dict)
     webhooks: "Webhooks | None" = None
     reconcile: "Task | None" = None
+    arrivals: "Arrivals | None" = None
+    dead_letters: "Replays | None" = None
+    desk: "Desk | None" = None
     ready: bool = False
     room: Room = field(init=False)
 
@@ -83,6 +89,25 @@ def mount_reconcile(app: FastAPI, world: World) -> None:
         return no_content()
 
     _post(app, "/v1/tasks/reconcile", receive, RECONCILE)
+
+
+def mount_dead_letters(app: FastAPI, world: World) -> None:
+    """POST /v1/push/index, for every `--index` subscription; POST /v1/tasks/dead-letters"""
+
+    async def index(request: Request) -> Response:
+        body = await read_body(request, world.settings.push_limit)
+        assert world.arrivals is not None
+        await world.arrivals.receive(request.scope["headers"], body)
+        return no_content()
+
+    async def replay(request: Request) -> Response:
+        await read_body(request, TASK_LIMIT)
+        assert world.dead_letters is not None
+        await world.dead_letters.run(request.scope["headers"])
+        return no_content()
+
+    _post(app, "/v1/push/index", index, INDEX)
+    _post(app, "/v1/tasks/dead-letters", replay, DEAD_LETTERS)
 
 
 def mount_health(app: FastAPI, world: World) -> None:

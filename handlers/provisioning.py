@@ -5,6 +5,7 @@
     <topic>--<handler>.dead          where Pub/Sub puts what was not acknowledged 100 times
     <handler>.quarantine             where the pipeline puts what no retry can mend
     …--hold                          a pull subscription on each of the last two: a topic without one loses messages
+    …--index                         a push one to the ops zone, so that operators see without pulling
 
 What exists is left as it is: a change of an existing subscription is an operator's decision.
 """
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
 
 HOLD_DAYS = 31  # Pub/Sub's longest retention
+INDEX = "index"  # the ops zone's push endpoint, and the last part of its account's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,11 @@ class Retry:
 def hold(topic: str) -> str:
     """The pull subscription that keeps a dead-letter or quarantine topic's messages."""
     return f"{topic}--hold"
+
+
+def index(topic: str) -> str:
+    """The push subscription that tells the ops zone of a dead-letter or quarantine topic's messages."""
+    return f"{topic}--{INDEX}"
 
 
 def aside() -> tuple[str, ...]:
@@ -82,6 +89,7 @@ def requests(settings: Settings, *, url: Callable[[Zone], str], retry: Retry) ->
             "message_retention_duration": {"seconds": HOLD_DAYS * 86400},
             "expiration_policy": {},  # never expires, however quiet the nights are
         }
+        yield _index(settings, project, topic, url(Zone.OPS), retry)
 
 
 def _push(settings: Settings, project: str, on: Subscription, url: str, retry: Retry) -> dict[str, Any]:
@@ -101,6 +109,23 @@ def _push(settings: Settings, project: str, on: Subscription, url: str, retry: R
             "dead_letter_topic": f"{project}/topics/{on.dead_letter}",
             "max_delivery_attempts": on.max_attempts,
         },
+        "expiration_policy": {},
+    }
+
+
+def _index(settings: Settings, project: str, topic: str, url: str, retry: Retry) -> dict[str, Any]:
+    """Wrapped (handlers/deadletters/arrivals.py says why), and without a dead letter of its own."""
+    endpoint = f"{url}/v1/push/{INDEX}"
+    return {
+        "name": f"{project}/subscriptions/{index(topic)}",
+        "topic": f"{project}/topics/{topic}",
+        "push_config": {
+            "push_endpoint": endpoint,
+            "oidc_token": {"service_account_email": settings.account(INDEX), "audience": endpoint},
+        },
+        "ack_deadline_seconds": settings.ack_deadline,
+        "message_retention_duration": {"seconds": HOLD_DAYS * 86400},
+        "retry_policy": {"minimum_backoff": _duration(retry.least), "maximum_backoff": _duration(retry.most)},
         "expiration_policy": {},
     }
 

@@ -47,6 +47,7 @@ class Code(Enum):
     TOO_MANY_CLAIMS = Meaning(
         _REFUSED, 429, "Too many deletions claimed over this subscription; reconcile finds the rest."
     )
+    PLAN_REFUSED = Meaning(_REFUSED, 409, "The plan can not be carried out as it stands; the place says why.")
     INTERNAL = Meaning(_REFUSED, 500, "The service failed in a way that it does not know.")
 
     # a message that no retry can mend

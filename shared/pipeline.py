@@ -21,7 +21,7 @@ from shared.events.decode import decode
 from shared.events.envelope import Event
 from shared.events.push import Push, parse
 from shared.gates import Gates
-from shared.identity.push import PushTokens
+from shared.identity.push import PushTokens, credential
 from shared.ledger.port import FINAL, Lease, Ledger, State
 from shared.settings import Settings
 from shared.subscriber import Route, Subscription
@@ -114,11 +114,8 @@ class Pipeline:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def _verify(self, route: Route, headers: Headers) -> None:
-        credentials = [value for name, value in headers if name == b"authorization"]
-        if len(credentials) > 1:
-            raise Problem(Code.BAD_TOKEN, "authorization")
         await self._tokens.verify(
-            credentials[0].decode("latin-1") if credentials else None,
+            credential(headers),
             account=self._settings.account(route.on.handler),
             audience=self._settings.audience(route.on.handler),
         )

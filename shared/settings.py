@@ -143,6 +143,12 @@ class Settings(BaseSettings):
     metrics_every: float = Field(
         default=30, gt=0, description="seconds between two snapshots of the metrics, to the log and to ops"
     )
+    ledger_analytics: str = Field(
+        default="", description="ops: the ledger of the analytics zone; empty: the same as `ledger`"
+    )
+    dead_letters: str = Field(
+        default="", description="ops: the index of dead letters, as `ledger` is written; empty: beside the ledger"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="least level logged")
 
     # application deadline < ack deadline ≤ Cloud Run timeout < lease (design §4.6); all in seconds
@@ -173,6 +179,12 @@ class Settings(BaseSettings):
 
     settle: float = Field(default=300, ge=0, description="seconds for which reconcile takes a change to be on its way")
 
+    replay_limit: int = Field(default=3, gt=0, description="replays after which an event that comes back is looping")
+    replay_lease: float = Field(
+        default=30, ge=1, le=600, description="seconds for which a replay keeps its plan and its held messages"
+    )
+    require_approval: bool = Field(default=False, description="a plan needs a second person's approval")
+
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if not self.deadline < self.ack_deadline <= self.request_timeout < self.lease:
@@ -196,6 +208,11 @@ class Settings(BaseSettings):
     def reconcile_url(self) -> str:
         """Where Cloud Scheduler asks for a sweep, and the audience of its token."""
         return f"{self.public_url}/v1/tasks/reconcile"
+
+    @property
+    def dead_letters_url(self) -> str:
+        """Where Cloud Scheduler asks for the replays that are due, and the audience of its token."""
+        return f"{self.public_url}/v1/tasks/dead-letters"
 
     def audience(self, handler: str) -> str:
         """The exact audience of a push to `handler`: the endpoint's URL, Pub/Sub's default."""

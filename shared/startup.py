@@ -38,6 +38,8 @@ def refusals(settings: Settings, environment: Mapping[str, str]) -> Iterator[str
             yield "jwks_url is not Google's: push tokens of a local issuer are not accepted"
         if not settings.ledger.startswith("firestore:") and settings.zone in (Zone.CLINICAL, Zone.ANALYTICS):
             yield "ledger must be firestore: instances share it"
+        if settings.zone is Zone.OPS and not (settings.dead_letters or settings.ledger).startswith("firestore:"):
+            yield "dead_letters must be firestore: instances and operators share it"
         for name in ("public_url", "medplum_url", "tigergraph_url"):
             if not str(getattr(settings, name) or "https://").startswith("https://"):
                 yield f"{name} is not https"

@@ -89,6 +89,10 @@ def test_validate_gives_an_outcome_for_each_line() -> None:
         ("risk", "--ndjson", "--set", "nothing"),
         ("dlq",),
         ("dlq", "show"),
+        ("dlq", "plan"),
+        ("dlq", "replay"),
+        ("dlq", "purge", "--reason", "no filter"),
+        ("dlq", "list", "--since", "yesterday"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_why(arguments: tuple[str, ...]) -> None:

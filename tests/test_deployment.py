@@ -13,7 +13,19 @@ from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-PLACES = ("PROJECT_ID", "PROJECT_NUMBER", "REGION", "NETWORK", "SUBNETWORK", "MEDPLUM_URL", "TIGERGRAPH_URL", "IMAGE")
+PLACES = (
+    *(
+        "PROJECT_ID",
+        "PROJECT_NUMBER",
+        "REGION",
+        "NETWORK",
+        "SUBNETWORK",
+        "MEDPLUM_URL",
+        "TIGERGRAPH_URL",
+        "TENANTS",
+        "IMAGE",
+    ),
+)
 
 
 def _services(text: str) -> dict[str, Any]:

@@ -1,70 +1,80 @@
-"""`./dev dlq list|show|replay`: NDJSON out, no PHI in it.
+"""`./dev dlq …`: NDJSON out, no PHI in it.
 
-list                     each message that lies aside: code, handler, event id, keyed hash of the resource, times
-show EVENT               the same for one event, with what its code means and what the ledger knows of it
-replay EVENT… | --code | --handler     back to the topic of origin: POISON → RETRY first, then publish, then take away
+list                     each message that lies aside: code, handler, event id, keyed hash of the resource, times; or --counts
+show EVENT               the life of one event: every handler's attempts, what its code means and what to do
+plan                     a dry run: one line for each message that would go, and the hash that names the plan
+replay PLAN              carry a plan out, or go on with it: POISON → RETRY, publish, write down, take away
+replay EVENT… | --code | --handler     a plan of those, carried out at once; --recovered: what an outage left
+approve PLAN --as WHO · cancel PLAN · plans · export [--csv] · purge
 """
 
 import argparse
 import asyncio
+import csv
+import getpass
 import json
 import os
+import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from time import time
 
-from handlers.deadletters.holding import Held, Holding, holding
-from handlers.deadletters.records import Record, meaning, origin_of, record_of
+import orjson
+
+from handlers.deadletters.choosing import Filter, moment
+from handlers.deadletters.desk import Desk
+from handlers.deadletters.running import Pace
+from handlers.deadletters.wiring import opened
+from shared.deadletters.port import Entry, Plan, Stage
 from shared.errors import Problem
-from shared.ledger.opening import open_ledger
-from shared.ledger.port import Ledger
 from shared.settings import Settings
-from shared.sinks.channels import subscriber_client
-from shared.sinks.port import Publisher
-from shared.sinks.pubsub import PubSubPublisher
 
 # Where a demo that was left running says how to reach its parts.
 RUNNING_DEMO = Path(__file__).resolve().parents[2] / ".starvit" / "demo.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What an operator works with."""
-
-    holding: Holding
-    ledger: Ledger
-    publisher: Publisher
+_GOOD, _REFUSED, _WRONG_USAGE = 0, 1, 2
+_FILTERS = ("code", "handler", "type", "project", "trace", "since", "until")
+_OLD_REASON = "replayed by name"
 
 
 def run(options: argparse.Namespace) -> int:
     """Run one verb; 0 = done, 1 = nothing found or something refused, 2 = wrong usage."""
-    verbs = {"list": _list, "show": _show, "replay": _replay}
+    verbs: dict[str, Callable[[Desk, argparse.Namespace], Awaitable[int]]] = {
+        "list": _list,
+        "show": _show,
+        "plan": _plan,
+        "plans": _plans,
+        "replay": _replay,
+        "approve": _approve,
+        "cancel": _cancel,
+        "export": _export,
+        "purge": _purge,
+    }
+    try:
+        chosen = _filter(options)
+    except ValueError:
+        print("dlq: a time is 2026-11-24T07:00:00Z, or an age as 90m, 2h, 3d", file=sys.stderr)
+        return _WRONG_USAGE
+    if options.verb == "purge" and not chosen.given():
+        print("dlq purge: say which: --code, --handler, --until, …", file=sys.stderr)
+        return _WRONG_USAGE
+    if options.verb == "replay" and not (options.plan or options.recovered or chosen.given()):
+        print("dlq replay: name a plan; or events, or --code, or --handler", file=sys.stderr)
+        return _WRONG_USAGE
     try:
         return asyncio.run(_at_the_desk(verbs[options.verb], options))
     except Problem as problem:
-        _say({"error": {"code": problem.code.slug, "text": problem.code.value.text}})
-        return 1
+        _say({"error": {"code": problem.code.slug, "path": problem.at, "text": problem.code.value.text}})
+        return _REFUSED
+    except BrokenPipeError:  # `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _GOOD
 
 
-async def _at_the_desk(verb: Callable[..., object], options: argparse.Namespace) -> int:
-    async with desk(settings()) as opened:
-        return int(await verb(opened, options))  # type: ignore[misc]
-
-
-@asynccontextmanager
-async def desk(using: Settings) -> AsyncIterator[Desk]:
-    """Connect to Pub/Sub and the ledger."""
-    ledger = open_ledger(using.ledger, project=using.gcp_project, retention=using.retention)
-    publisher = PubSubPublisher(using.gcp_project, using.pubsub_endpoint)
-    try:
-        async with subscriber_client(using.pubsub_endpoint) as client, holding(client, using.gcp_project) as held:
-            yield Desk(held, ledger, publisher)
-    finally:
-        await publisher.close()
-        await ledger.close()
+async def _at_the_desk(verb: Callable[[Desk, argparse.Namespace], Awaitable[int]], options: argparse.Namespace) -> int:
+    async with opened(settings()) as desk:
+        return await verb(desk, options)
 
 
 def settings() -> Settings:
@@ -75,66 +85,168 @@ def settings() -> Settings:
     return Settings()
 
 
-async def _list(desk: Desk, _: argparse.Namespace) -> int:
-    async for held in desk.holding.messages():
-        _say(asdict(_record(held)))
-    return 0
+async def _list(desk: Desk, options: argparse.Namespace) -> int:
+    if options.counts:
+        _say(await desk.counts())
+        return _GOOD
+    await _lines(desk, options, _say_all)
+    return _GOOD
+
+
+async def _export(desk: Desk, options: argparse.Namespace) -> int:
+    """Everything that the index has, moved messages too."""
+    if not options.csv:
+        await _lines(desk, options, _say_all, every=True)
+        return _GOOD
+    names = [field.name for field in fields(Entry)]
+    writer = csv.writer(sys.stdout)
+    writer.writerow(names)
+    await _lines(
+        desk, options, lambda page: writer.writerows([getattr(one, name) for name in names] for one in page), every=True
+    )
+    return _GOOD
+
+
+async def _lines(
+    desk: Desk, options: argparse.Namespace, write: Callable[[list[Entry]], object], *, every: bool = False
+) -> None:
+    chosen = _filter(options)
+    async for page in desk.all_records(every=every or options.every):
+        write([one for one in page if chosen.matches(one)])
 
 
 async def _show(desk: Desk, options: argparse.Namespace) -> int:
-    found = False
-    async for held in desk.holding.messages():
-        record = _record(held)
-        if record.event != options.event:
-            continue
-        found = True
-        known = await desk.ledger.get(record.key)
-        ledger = known and {
-            "state": known.state,
-            "leases": known.token,
-            "code": known.code,
-            "at": known.until,
-            "attempts": [asdict(attempt) for attempt in known.attempts],
-        }
-        _say(asdict(record) | {"meaning": meaning(record.code), "ledger": ledger})
-    return 0 if found else 1
+    life = await desk.event(options.event)
+    if life is None:
+        return _REFUSED
+    _say(asdict(life))
+    return _GOOD
+
+
+async def _plan(desk: Desk, options: argparse.Namespace) -> int:
+    plan = await desk.plan(_filter(options), options.reason, _who(options), limit=options.limit, force=options.force)
+    async for page in desk.all_records(plan=plan.id):
+        for one in page:
+            _say(_line(one, "planned"))
+    _say({"plan": plan.id, "messages": plan.messages, "events": plan.events, "projects": plan.projects})
+    return _GOOD
+
+
+async def _plans(desk: Desk, _: argparse.Namespace) -> int:
+    for plan in await desk.plans():
+        _say(asdict(plan))
+    return _GOOD
+
+
+async def _approve(desk: Desk, options: argparse.Namespace) -> int:
+    _say(asdict(await desk.approve(options.plan, _who(options))))
+    return _GOOD
+
+
+async def _cancel(desk: Desk, options: argparse.Namespace) -> int:
+    _say(asdict(await desk.cancel(options.plan, _who(options))))
+    return _GOOD
 
 
 async def _replay(desk: Desk, options: argparse.Namespace) -> int:
-    if not (options.event or options.code or options.handler):
-        print("./dev dlq replay: name events, or --code, or --handler", file=sys.stderr)
-        return 2
-    outcomes = []
-    async for held in desk.holding.messages():
-        record = _record(held)
-        if _chosen(record, options):
-            outcomes.append(await replay(desk, held, record))
-            _say({"event": record.event, "handler": record.handler, "topic": record.origin, "outcome": outcomes[-1]})
-    return 0 if outcomes and all(outcome == "replayed" for outcome in outcomes) else 1
+    if options.recovered:
+        plans = await desk.recovered(_pace(options))
+        for plan in plans:
+            _say(asdict(plan))
+        return _GOOD if all(plan.stage is Stage.DONE for plan in plans) else _REFUSED
+    id = options.plan[0] if len(options.plan) == 1 and not await _is_event(desk, options.plan[0]) else ""
+    if not id:
+        named = replace(_filter(options), events=tuple(options.plan))
+        reason = options.reason or _OLD_REASON
+        id = (await desk.plan(named, reason, _who(options), limit=options.limit, force=options.force)).id
+    return await _carry_out(desk, id, options)
 
 
-async def replay(desk: Desk, held: Held, record: Record) -> str:
-    """Send one message back to where it came from: "replayed", or why not. A DONE event is never worked on again."""
-    message = origin_of(held.topic, held.message)
-    if message is None or not record.replayable:
-        return "not replayable: it never parsed"
-    await desk.ledger.reopen(record.key, now=time())
-    await desk.publisher.publish(record.origin, message)
-    await desk.holding.done(held)
-    return "replayed"
+async def _is_event(desk: Desk, name: str) -> bool:
+    return bool(await desk.index.of_event(name))
 
 
-def _record(held: Held) -> Record:
-    return record_of(held.topic, held.message, held.published)
+async def _purge(desk: Desk, options: argparse.Namespace) -> int:
+    made = await desk.plan(_filter(options), options.reason, _who(options), action="purge", limit=options.limit)
+    return await _carry_out(desk, made.id, options)
 
 
-def _chosen(record: Record, options: argparse.Namespace) -> bool:
-    if options.event:
-        return record.event in options.event
-    return (not options.code or record.code == options.code) and (
-        not options.handler or record.handler == options.handler
+async def _carry_out(desk: Desk, id: str, options: argparse.Namespace) -> int:
+    """Until the end, or until Ctrl-C, which lets the message in hand end first."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM) if _is_main_thread() else ()
+    for number in signals:
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        plan = await desk.run(id, _pace(options), stop=stopped.is_set, watch=_progress)
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    async for page in desk.all_records(plan=plan.id):
+        for one in page:
+            _say(_line(one, one.state.value))
+    _say({"plan": plan.id, "stage": plan.stage, "messages": plan.messages, "done": plan.done, "why": plan.why})
+    return _GOOD if plan.stage is Stage.DONE else _REFUSED
+
+
+def _is_main_thread() -> bool:
+    import threading
+
+    return threading.current_thread() is threading.main_thread()
+
+
+def _progress(plan: Plan) -> None:
+    if sys.stderr.isatty():
+        left = f"{plan.failed} failed, {plan.returned} came back"
+        print(f"\r{plan.done} of {plan.messages} moved, {left}   ", end="", file=sys.stderr, flush=True)
+
+
+def _pace(options: argparse.Namespace) -> Pace:
+    return Pace(options.per_second, options.max_failures)
+
+
+def _filter(options: argparse.Namespace) -> Filter:
+    """Raises ValueError for a time that is none."""
+    given: dict[str, str] = {name: getattr(options, name, None) or "" for name in _FILTERS}
+    since, until = (moment(given[name], time.time()) if given[name] else "" for name in ("since", "until"))
+    return Filter(
+        code=given["code"],
+        handler=given["handler"],
+        type=given["type"],
+        project=given["project"],
+        trace=given["trace"],
+        since=since,
+        until=until,
     )
 
 
-def _say(line: dict[str, object]) -> None:
-    print(json.dumps(line), flush=True)
+def _who(options: argparse.Namespace) -> str:
+    return str(options.by or getpass.getuser())
+
+
+def _line(one: Entry, outcome: str) -> dict[str, object]:
+    return {
+        "event": one.event,
+        "handler": one.handler,
+        "code": one.code,
+        "topic": one.origin,
+        "from": one.topic,
+        "message": one.message,
+        "outcome": outcome,
+    }
+
+
+def _say(line: object) -> None:
+    _write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _say_all(page: list[Entry]) -> None:
+    _write(b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in page))
+
+
+def _write(lines: bytes) -> None:
+    sys.stdout.write(lines.decode())
+    sys.stdout.flush()

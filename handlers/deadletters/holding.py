@@ -1,75 +1,105 @@
-"""The `--hold` subscriptions: look without taking, and take for a replay.
+"""The `--hold` subscriptions: what a replay or a purge takes its messages from, page by page.
 
-Pub/Sub can not be browsed. A look pulls what there is and gives it back at once (ack deadline 0); a replay acknowledges a
-message only after its origin has confirmed it, so that a crash repeats a publish and loses nothing.
+    pull ─► of the plan:  kept, renewed, and taken away once it is written down
+       └──► of no plan:   parked for ten minutes, so that the next pull brings others; given back when we close
+
+Pub/Sub can not be browsed: a pull gives what it likes, and what was given back at once would come again at once. Nothing
+here grows with what lies aside: a page is in memory, and of the parked only so many are remembered to be given back
+early; the rest come back by themselves. After a crash the plan's messages are hidden for one lease, which is short.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from handlers.provisioning import aside, hold
+from handlers.deadletters.records import Delivered
+from handlers.provisioning import hold
+from shared.errors import Code, Problem
 from shared.events.envelope import Message
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import SubscriberAsyncClient
 
-_PAGE = 500
+PAGE = 500  # acknowledgement ids of a request; Pub/Sub takes 512 KiB of them
+_PARKED = 600  # seconds: the longest that Pub/Sub lets a message rest
+_REMEMBERED = 40  # pages of parked messages
+_TIMEOUT = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A message that lies aside, leased to us by `ack` until the holding closes."""
+    """A message that lies aside, leased to us by `ack`."""
 
-    topic: str
-    subscription: str
     ack: str
-    published: str  # RFC 3339
-    message: Message
+    delivered: Delivered
 
 
 class Holding:
-    """All that lies aside in one project."""
+    """What lies aside in one project. `lease`: seconds for which a pulled message is kept before it is renewed."""
 
-    def __init__(self, client: "SubscriberAsyncClient", project: str) -> None:
-        self._client, self._project = client, f"projects/{project}"
-        self._open: dict[str, list[str]] = {}
+    def __init__(self, client: "SubscriberAsyncClient", project: str, lease: float) -> None:
+        self._client, self._project, self._lease = client, f"projects/{project}", max(1, int(lease))
+        self._parked: deque[tuple[str, list[str]]] = deque(maxlen=_REMEMBERED)
 
-    async def messages(self) -> AsyncIterator[Held]:
-        """Every message in every quarantine and dead-letter topic."""
-        for topic in aside():
-            subscription = f"{self._project}/subscriptions/{hold(topic)}"
-            while received := await self._pull(subscription):
-                self._open.setdefault(subscription, []).extend(one.ack_id for one in received)
-                for one in received:
-                    body = one.message
-                    message = Message(body.data, dict(body.attributes), body.ordering_key)
-                    yield Held(topic, subscription, one.ack_id, body.publish_time.rfc3339(), message)
+    async def pull(self, topic: str, size: int = PAGE) -> list[Held]:
+        """A page of the topic's messages, any of them; empty if there is none at the moment."""
+        request = {"subscription": self._name(topic), "max_messages": size, "return_immediately": True}
+        received = (await _call(self._client.pull, request=request)).received_messages
+        held = [Held(one.ack_id, _delivered(topic, one.message)) for one in received]
+        await self.renew(topic, held)
+        return held
 
-    async def done(self, held: Held) -> None:
-        """Take the message away for good."""
-        await self._client.acknowledge(subscription=held.subscription, ack_ids=[held.ack])
-        self._open[held.subscription].remove(held.ack)
+    async def renew(self, topic: str, held: Sequence[Held]) -> None:
+        """Keep them for another lease."""
+        await self._extend(topic, [one.ack for one in held], self._lease)
 
-    async def give_back(self) -> None:
-        """Return what was looked at and not taken."""
-        for subscription, acks in self._open.items():
-            for start in range(0, len(acks), _PAGE):
-                page = acks[start : start + _PAGE]
-                await self._client.modify_ack_deadline(subscription=subscription, ack_ids=page, ack_deadline_seconds=0)
-        self._open.clear()
+    async def park(self, topic: str, held: Sequence[Held]) -> None:
+        """Put away what is not of the plan."""
+        if held:
+            acks = [one.ack for one in held]
+            await self._extend(topic, acks, _PARKED)
+            self._parked.append((topic, acks))
 
-    async def _pull(self, subscription: str) -> list[Any]:
-        request = {"subscription": subscription, "max_messages": _PAGE, "return_immediately": True}
-        return list((await self._client.pull(request=request)).received_messages)
+    async def take(self, topic: str, held: Sequence[Held]) -> None:
+        """Take them away for good."""
+        if held:
+            acks = [one.ack for one in held]
+            await _call(self._client.acknowledge, subscription=self._name(topic), ack_ids=acks)
+
+    async def give_back(self, topic: str, held: Sequence[Held]) -> None:
+        """Let others have them, at once."""
+        await self._extend(topic, [one.ack for one in held], 0)
+
+    async def close(self) -> None:
+        """Give back what is parked, as far as it is remembered."""
+        while self._parked:
+            topic, acks = self._parked.popleft()
+            await self._extend(topic, acks, 0)
+
+    async def _extend(self, topic: str, acks: list[str], seconds: int) -> None:
+        if acks:
+            await _call(
+                self._client.modify_ack_deadline,
+                subscription=self._name(topic),
+                ack_ids=acks,
+                ack_deadline_seconds=seconds,
+            )
+
+    def _name(self, topic: str) -> str:
+        return f"{self._project}/subscriptions/{hold(topic)}"
 
 
-@asynccontextmanager
-async def holding(client: "SubscriberAsyncClient", project: str) -> AsyncIterator[Holding]:
-    """A holding that gives everything back when it closes."""
-    opened = Holding(client, project)
+async def _call(method: Any, **arguments: Any) -> Any:
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+
     try:
-        yield opened
-    finally:
-        await opened.give_back()
+        return await method(timeout=_TIMEOUT, **arguments)
+    except (GoogleAPIError, GoogleAuthError, OSError):
+        raise Problem(Code.PUBSUB_DOWN, "hold") from None
+
+
+def _delivered(topic: str, body: Any) -> Delivered:
+    message = Message(body.data, dict(body.attributes), body.ordering_key)
+    return Delivered(topic, body.message_id, body.publish_time.rfc3339(), message)

@@ -13,7 +13,7 @@ import httpx
 from shared.settings import Settings
 
 WORKERS = 2
-_PATIENCE = 30.0  # seconds for a start
+_PATIENCE = 120.0  # seconds for a start; a machine with much else to do takes its time
 _GRACE = 15.0  # seconds for a stop
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from handlers.reconcile.rounds import Rounds
 from shared.errors import Code, Problem
-from shared.identity.push import PushTokens
+from shared.identity.push import PushTokens, credential
 from shared.pipeline import Headers
 from shared.settings import Settings
 from shared.telemetry.report import reconciled
@@ -25,11 +25,8 @@ class Task:
 
     async def run(self, headers: Headers) -> None:
         """Sweep. Raises Problem: NO_TOKEN, BAD_TOKEN, WRONG_CALLER; BUSY; what ended a type's sweep early."""
-        credentials = [value for name, value in headers if name == b"authorization"]
-        if len(credentials) > 1:
-            raise Problem(Code.BAD_TOKEN, "authorization")
         await self.tokens.verify(
-            credentials[0].decode("latin-1") if credentials else None,
+            credential(headers),
             account=self.settings.account("reconcile"),
             audience=self.settings.reconcile_url,
         )

@@ -148,6 +148,24 @@ class Committed(Data):
     deleted: bool
 
 
+class OperationAudited(Data):
+    """ops.audit: an operator moved dead letters of a tenant, or said that another may. Becomes an AuditEvent in Medplum.
+
+    `project` is the tenant's public name, or "-" where messages name none: then every tenant's record has it.
+    """
+
+    TYPE = "io.starvit.ops.audited.v1"
+    project: Project
+    action: Literal["replay", "purge", "approve", "cancel"]
+    stage: Literal["begun", "ended"]
+    plan: Keyed
+    messages: int = Field(ge=0)
+    by: str = Field(pattern=r"^[A-Za-z0-9._@+\-]{1,80}$")
+    reason: str = Field(max_length=200)
+    outcome: Literal["", "done", "stopped", "cancelled"]
+    at: AwareDatetime = Field(strict=False)
+
+
 class Quarantined(Data):
     """<handler>.quarantine: a message set aside under a code.
 
@@ -166,5 +184,9 @@ class Quarantined(Data):
 
 
 DATA: dict[str, type[Data]] = {
-    model.TYPE: model for model in (Changed, DeletionClaimed, Validated, Accessed, Deidentified, Committed, Quarantined)
+    model.TYPE: model
+    for model in (
+        *(Changed, DeletionClaimed, Validated, Accessed, Deidentified, Committed),
+        *(OperationAudited, Quarantined),
+    )
 }

@@ -129,7 +129,7 @@ def _wrapped(envelope: Mapping[str, object], shape: Literal["wrapped", "eventarc
         shape,
         {name[3:]: value for name, value in given.items() if name.startswith("ce-")},
         given.get("content-type", "application/json"),
-        _base64(message.get("data", ""), "message.data"),
+        decoded(message.get("data", ""), "message.data"),
         subscription,
         _optional(message, "messageId"),
         attempt if type(attempt) is int and 0 < attempt < _ATTEMPTS else None,
@@ -152,7 +152,7 @@ def _structured(event: Mapping[str, object]) -> Push:
         attributes[name] = value
     content = attributes.pop("datacontenttype", "application/json")
     # The slow encoder: orjson raises on a number beyond 64 bits, which is for the data's model to refuse.
-    body = _base64(encoded, "data_base64") if encoded is not None else json.dumps(data).encode()
+    body = decoded(encoded, "data_base64") if encoded is not None else json.dumps(data).encode()
     return Push("structured", attributes, content, body)
 
 
@@ -165,7 +165,8 @@ def _object(content_type: str, body: bytes) -> dict[str, object]:
         raise Problem(Code.MALFORMED_ENVELOPE, "body") from None
 
 
-def _base64(text: object, place: str) -> bytes:
+def decoded(text: object, place: str) -> bytes:
+    """The bytes of strict base64. Raises Problem(MALFORMED_ENVELOPE)."""
     if not isinstance(text, str):
         raise Problem(Code.MALFORMED_ENVELOPE, place)
     try:

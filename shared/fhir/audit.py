@@ -1,13 +1,14 @@
-"""The AuditEvent of an access: FHIR R4 AuditEvent, with the codes of DICOM and IHE BALP (Basic Audit Log Patterns).
+"""The AuditEvent of an access, or of what an operator did: FHIR R4, with the codes of DICOM and IHE BALP (Basic Audit Log
+Patterns).
 
 The correlation id is Medplum's x-trace-id, so that a record of ours joins with those that Medplum writes itself
 (extension `tracing`). No display, no name, no value: the references say enough.
 """
 
 from base64 import b64encode
-from datetime import UTC
+from datetime import UTC, datetime
 
-from shared.events.data import Accessed
+from shared.events.data import Accessed, OperationAudited
 from shared.fhir.port import Resource
 
 _TRACING = "https://medplum.com/fhir/StructureDefinition/tracing"
@@ -16,6 +17,8 @@ _REST = "http://hl7.org/fhir/restful-interaction"
 _PURPOSE = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 _SUBTYPE = {"read": "read", "vread": "vread", "history": "history-instance", "search": "search-type"}
 _REASON = dict.fromkeys(("validation", "de-identification", "reconciliation"), "HOPERAT")  # healthcare operations
+
+_SOURCE = {"observer": {"display": "starvit-events"}}
 
 
 def audit_event(access: Accessed, *, correlation: str) -> Resource:
@@ -30,11 +33,11 @@ def audit_event(access: Accessed, *, correlation: str) -> Resource:
         entity["what"] = {"reference": f"{access.type}/{access.id}{version}"}
     return {
         "resourceType": "AuditEvent",
-        "extension": [{"url": _TRACING, "extension": [{"url": "traceId", "valueId": correlation}]}],
+        "extension": _tracing(correlation),
         "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest"},
         "subtype": [{"system": _REST, "code": _SUBTYPE[access.action]}],
         "action": "E" if access.id is None else "R",
-        "recorded": access.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "recorded": _instant(access.at),
         "outcome": "0",
         "purposeOfEvent": [{"coding": [{"system": _PURPOSE, "code": _REASON[access.purpose]}], "text": access.purpose}],
         "agent": [
@@ -44,6 +47,44 @@ def audit_event(access: Accessed, *, correlation: str) -> Resource:
                 "requestor": True,
             }
         ],
-        "source": {"observer": {"display": "starvit-events"}},
+        "source": _SOURCE,
         "entity": [entity],
     }
+
+
+def operation_event(operation: OperationAudited, *, correlation: str) -> Resource:
+    """The AuditEvent of an operator's action on dead letters: who, why, how many; the plan by its hash, no event by any name."""
+    details = {"reason": operation.reason, "messages": str(operation.messages), "stage": operation.stage}
+    return {
+        "resourceType": "AuditEvent",
+        "extension": _tracing(correlation),
+        "type": {"system": _DICOM, "code": "110100", "display": "Application Activity"},
+        "subtype": [{"system": "urn:starvit:operation", "code": operation.action}],
+        "action": "E",
+        "recorded": _instant(operation.at),
+        "outcome": "4" if operation.outcome == "stopped" else "0",
+        "purposeOfEvent": [{"coding": [{"system": _PURPOSE, "code": "HOPERAT"}], "text": "dead letters"}],
+        "agent": [
+            {
+                "type": {"coding": [{"system": _DICOM, "code": "110151", "display": "Application Launcher"}]},
+                "altId": operation.by,
+                "requestor": True,
+            }
+        ],
+        "source": _SOURCE,
+        "entity": [
+            {
+                "what": {"identifier": {"system": "urn:starvit:plan", "value": operation.plan}},
+                "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-entity-type", "code": "2"},
+                "detail": [{"type": name, "valueString": value} for name, value in details.items() if value],
+            }
+        ],
+    }
+
+
+def _tracing(correlation: str) -> list[dict[str, object]]:
+    return [{"url": _TRACING, "extension": [{"url": "traceId", "valueId": correlation}]}]
+
+
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

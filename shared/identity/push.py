@@ -8,7 +8,7 @@ so a verified one is remembered until it runs out.
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -34,6 +34,14 @@ class Caller:
     email: str
     audience: str
     until: float
+
+
+def credential(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
+    """The Authorization header, names in lower case. Two of them could be understood in two ways: Problem(BAD_TOKEN)."""
+    given = [value for name, value in headers if name == b"authorization"]
+    if len(given) > 1:
+        raise Problem(Code.BAD_TOKEN, "authorization")
+    return given[0].decode("latin-1") if given else None
 
 
 class PushTokens:

@@ -121,7 +121,7 @@ class FirestoreLedger:
         raise Problem(Code.LEDGER_DOWN, "firestore")
 
     async def _read(self, key: str) -> _Seen:
-        with _store_down():
+        with store_down():
             snapshot = await self._document(key).get(retry=self._retry, timeout=self._patience)
         if not snapshot.exists:
             return _Seen(None)
@@ -157,7 +157,7 @@ class FirestoreLedger:
             "attempts": [asdict(attempt) for attempt in record.attempts],
             "mark": mark,
         }
-        with _store_down():
+        with store_down():
             document = self._document(record.key)
             try:
                 if over.record is None:
@@ -187,7 +187,7 @@ class FirestoreLedger:
 
 
 @contextmanager
-def _store_down() -> Iterator[None]:
+def store_down() -> Iterator[None]:
     """Whatever Google's client raises means one thing to the caller. Its text may hold the document's path."""
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError

@@ -119,7 +119,7 @@ class SqliteLedger:
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=self._patience, isolation_level=None)
         try:
-            _use_wal(connection, self._patience)
+            use_wal(connection, self._patience)
             # A commit outlives the process, but the last ones may not outlive a power cut. What is lost then is a
             # lease, whose worker is gone too, or an end, and the event is worked on again: the sinks are idempotent.
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -130,7 +130,7 @@ class SqliteLedger:
         return connection
 
 
-def _use_wal(connection: sqlite3.Connection, patience: float) -> None:
+def use_wal(connection: sqlite3.Connection, patience: float) -> None:
     """Switch the file to WAL. SQLite does not wait for its turn here, so that workers which start at once collide."""
     end = time.monotonic() + patience
     while True:

@@ -86,6 +86,7 @@ FIELDS: Mapping[str, type[int] | type[float] | re.Pattern[str] | frozenset[str]]
     "versions": int,
     "hidden": int,
     "published": int,
+    "plan": str,  # a hash
 }
 
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import structlog
 
+from shared.deadletters.port import Entry, Plan, Stage, State
 from shared.errors import Code, End
 from shared.events.envelope import Event
 from shared.settings import Settings
@@ -146,6 +147,33 @@ def reconciled(found: Mapping[str, object]) -> None:
             code=code,
             **told,
         )
+
+
+def indexed(entry: Entry) -> None:
+    """Something was set aside or dead-lettered. Louder if it came back after a replay."""
+    log(
+        "dead letter",
+        "ERROR" if entry.state is State.LOOPING else "WARNING",
+        handler=entry.handler,
+        topic=entry.topic,
+        code=entry.code,
+        outcome=entry.state.value,
+        event_id=entry.event,
+        tenant=entry.project,
+        resource_type=entry.resource_type,
+        count=entry.replays,
+    )
+
+
+def moved(plan: Plan) -> None:
+    """A plan was begun or has ended, as far as it got."""
+    log(
+        "dead letters moved",
+        "WARNING" if plan.stage is Stage.STOPPED else "INFO",
+        outcome=plan.stage.value,
+        plan=plan.id,
+        count=plan.done,
+    )
 
 
 def crashed(error: Exception) -> None:

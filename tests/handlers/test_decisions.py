@@ -6,13 +6,21 @@ from typing import Any
 import pytest
 
 from handlers.analytics import analyse
-from handlers.audit import audit
+from handlers.audit import audit, audit_operation
 from handlers.deid import deidentify
 from handlers.validation import validate
 from shared.deid.door import open_doors
 from shared.effects import Publish, Record, Store
 from shared.errors import Code, Problem
-from shared.events.data import Accessed, Changed, Data, Deidentified, DeletionClaimed, Validated
+from shared.events.data import (
+    Accessed,
+    Changed,
+    Data,
+    Deidentified,
+    DeletionClaimed,
+    OperationAudited,
+    Validated,
+)
 from shared.events.envelope import Event
 from shared.fhir.port import Deletion
 from shared.fhir.validation import Validator
@@ -167,3 +175,36 @@ async def test_an_access_becomes_an_audit_event_that_names_the_version_and_quote
     assert effect.audit_event["recorded"] == "2026-11-23T10:00:00.000Z"
     assert not [i for i in VALIDATOR.issues(effect.audit_event) if i.severity in ("error", "fatal")]
     assert "p1" not in repr(effect), "a record names a FHIR id, so it has no text form"
+
+
+def _operation(project: str) -> OperationAudited:
+    return OperationAudited(
+        project=project,
+        action="replay",
+        stage="begun",
+        plan="c5" * 16,
+        messages=12,
+        by="ann@clinic.example",
+        reason="INC-12: limit raised",
+        outcome="",
+        at=datetime(2026, 11, 23, 10, tzinfo=UTC),
+    )
+
+
+async def test_an_operators_replay_stands_in_the_record_of_the_tenant_whose_events_it_moved() -> None:
+    projects = {"clinic": PROJECT, "north": "north-project"}
+    [effect] = await audit_operation(event(_operation("clinic")), None, projects=projects)
+    assert isinstance(effect, Record)
+    assert effect.project == PROJECT
+    assert effect.audit_event["agent"][0]["altId"] == "ann@clinic.example"  # type: ignore[index]
+    assert {"type": "reason", "valueString": "INC-12: limit raised"} in effect.audit_event["entity"][0]["detail"]  # type: ignore[index]
+    assert not [i for i in VALIDATOR.issues(effect.audit_event) if i.severity in ("error", "fatal")]
+
+
+async def test_a_replay_that_names_no_tenant_stands_in_everyones_record_and_a_strangers_in_none() -> None:
+    projects = {"clinic": PROJECT, "north": "north-project"}
+    effects = await audit_operation(event(_operation("-")), None, projects=projects)
+    assert {effect.project for effect in effects if isinstance(effect, Record)} == set(projects.values())
+    with pytest.raises(Problem) as refused:
+        await audit_operation(event(_operation("stranger")), None, projects=projects)
+    assert refused.value.code is Code.UNKNOWN_PROJECT

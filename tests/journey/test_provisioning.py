@@ -1,7 +1,7 @@
 """Topics and subscriptions come from the catalog, are made once, and nothing that is there is touched."""
 
 from handlers import catalog
-from handlers.provisioning import HOLD_DAYS, Retry, aside, hold, provision, requests
+from handlers.provisioning import HOLD_DAYS, INDEX, Retry, aside, hold, index, provision, requests
 from shared.local.pubsub import PubSub
 from shared.settings import Zone
 from shared.sinks.channels import publisher_client, subscriber_client
@@ -46,10 +46,25 @@ def test_every_subscription_is_pushed_with_a_token_of_its_own_to_its_zone() -> N
 
 
 def test_no_dead_letter_is_lost_for_want_of_a_subscription() -> None:
-    held = {request["topic"].split("/")[-1]: request for request in requests(SETTINGS, url=url, retry=Retry())}
+    made = {request["name"].split("/")[-1]: request for request in requests(SETTINGS, url=url, retry=Retry())}
     for topic in aside():
-        assert held[topic]["message_retention_duration"] == {"seconds": HOLD_DAYS * 86400}
-        assert held[topic]["expiration_policy"] == {}
+        held = made[hold(topic)]
+        assert "push_config" not in held
+        assert held["topic"].endswith(f"/{topic}")
+        assert held["message_retention_duration"] == {"seconds": HOLD_DAYS * 86400}
+        assert held["expiration_policy"] == {}
+
+
+def test_what_went_wrong_is_told_to_the_ops_zone_wrapped_and_nothing_buries_it_again() -> None:
+    made = {request["name"].split("/")[-1]: request for request in requests(SETTINGS, url=url, retry=Retry())}
+    for topic in aside():
+        told = made[index(topic)]
+        push = told["push_config"]
+        assert push["push_endpoint"] == push["oidc_token"]["audience"] == "https://ops.example/v1/push/index"
+        assert push["oidc_token"]["service_account_email"] == SETTINGS.account(INDEX)
+        assert "no_wrapper" not in push
+        assert "dead_letter_policy" not in told
+        assert told["expiration_policy"] == {}
 
 
 def test_an_outage_of_an_hour_does_not_reach_the_last_attempt() -> None:

@@ -68,6 +68,13 @@ def test_the_cloud_refuses_what_belongs_on_one_machine_and_quotes_no_value(why: 
     assert all(form.fullmatch(reason) for reason in reasons), "it is logged, not dropped"
 
 
+def test_the_ops_zone_starts_without_a_secret_and_refuses_an_index_of_its_own() -> None:
+    ops = {"tenants": (Tenant.model_validate(tenant_json("ops")),), "dead_letters": "firestore:ops"}
+    assert list(refusals(clouded("ops", **ops), CLOUD)) == []
+    alone = clouded("ops", **(ops | {"dead_letters": "sqlite:/canary"}))
+    assert list(refusals(alone, CLOUD)) == ["dead_letters must be firestore: instances and operators share it"]
+
+
 def test_the_cloud_refuses_all_zones_in_one() -> None:
     settings = clouded("all", ledger="firestore:all")
     assert any("ZONE=all" in reason for reason in refusals(settings, CLOUD))
