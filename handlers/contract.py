@@ -149,7 +149,10 @@ INDEX: dict[str, Any] = {
         Code.LEDGER_DOWN,
         Code.KEYS_DOWN,
     ),
-    "openapi_extra": {"security": [{"pushToken": []}], "requestBody": _JSON_BODY},
+    "openapi_extra": {
+        "security": [{"pushToken": []}],
+        "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}, "required": True},
+    },
 }
 
 DEAD_LETTERS: dict[str, Any] = {
