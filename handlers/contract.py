@@ -132,7 +132,6 @@ def _health(what: str, *, up: bool) -> dict[str, Any]:
     return {"description": what, "content": {"application/json": {"schema": _UP, "example": {"up": up}}}}
 
 
-
 INDEX: dict[str, Any] = {
     "operation_id": "push_index",
     "summary": "Take a push of any quarantine or dead-letter topic, and keep a record of it without PHI.",
@@ -150,7 +149,10 @@ INDEX: dict[str, Any] = {
         Code.LEDGER_DOWN,
         Code.KEYS_DOWN,
     ),
-    "openapi_extra": {"security": [{"pushToken": []}], "requestBody": _JSON_BODY},
+    "openapi_extra": {
+        "security": [{"pushToken": []}],
+        "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}, "required": True},
+    },
 }
 
 DEAD_LETTERS: dict[str, Any] = {

@@ -26,6 +26,17 @@ _REFERENCE = {
 }
 _KEY, _VERSION = "b1" * 32, "b2" * 32
 DATA_EXAMPLES: dict[str, dict[str, object]] = {
+    "OperationAudited": {
+        "project": "clinic",
+        "action": "replay",
+        "stage": "begun",
+        "plan": "5f" * 16,
+        "messages": 12,
+        "by": "ann",
+        "reason": "INC-12: limit raised",
+        "outcome": "",
+        "at": "2026-11-24T10:00:00Z",
+    },
     "Changed": _REFERENCE,
     "DeletionClaimed": {name: _REFERENCE[name] for name in ("project", "type", "id", "generation")}
     | {"subscription": "clinic-patient"},
