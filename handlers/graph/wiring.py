@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from shared import egress
 from shared.graph.drawing import Drawing
@@ -46,7 +45,7 @@ def opened(settings: Settings, stack: AsyncExitStack, http: egress.Client) -> Pa
 async def alone(settings: Settings) -> AsyncIterator[Parts]:
     """The parts for the command line."""
     async with AsyncExitStack() as stack:
-        host = urlsplit(settings.tigergraph_url).hostname or ""
+        host = egress.host_of(settings.tigergraph_url, local=settings.local)
         http = egress.client(frozenset({host}), timeout=_PATIENCE, local=settings.local)
         stack.push_async_callback(http.aclose)
         yield opened(settings.model_copy(update={"deadline": _PATIENCE * 2}), stack, http)

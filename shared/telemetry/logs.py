@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args
 import orjson
 import structlog
 
+from shared.deadletters.port import Stage, State
 from shared.errors import Code
 from shared.telemetry.metrics import DROPPED, METRICS, VALUES
 
@@ -27,7 +28,8 @@ type Severity = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 type Line = Literal[
     "started", "will not start", "could not start", "message", "webhook", "handler failed", "handler stopped",
-    "endpoint failed", "reconciled", "view failed", "keys not fetched", "metric", "uncaught", "printed", "library",
+    "endpoint failed", "reconciled", "view failed", "dead letter", "dead letters moved", "keys not fetched", "metric",
+    "uncaught", "printed", "library",
 ]  # fmt: skip
 LINES: frozenset[str] = frozenset(get_args(Line.__value__))
 _UNLISTED = "unlisted"
@@ -53,8 +55,8 @@ FIELDS: Mapping[str, type[int] | type[float] | re.Pattern[str] | frozenset[str]]
     "handler": VALUES["handler"],
     "topic": _TOPIC,
     "subscription": _TOPIC,
-    "code": frozenset({code.slug for code in Code}),
-    "outcome": VALUES["outcome"],
+    "code": frozenset({"dead-letter", *(code.slug for code in Code)}),
+    "outcome": VALUES["outcome"] | set(State) | set(Stage),
     "status": int,
     "duration_ms": float,
     "delivery_attempt": int,
@@ -86,7 +88,7 @@ FIELDS: Mapping[str, type[int] | type[float] | re.Pattern[str] | frozenset[str]]
     "versions": int,
     "hidden": int,
     "published": int,
-    "plan": str,  # a hash
+    "plan": _HEX,
 }
 
 

@@ -17,9 +17,11 @@ type Kind = Literal["counter", "gauge", "distribution"]
 type Label = Literal["handler", "outcome", "code", "dependency", "operation", "client", "answer", "what"]
 type Key = tuple[str, ...]  # the metric's name and its labels' values
 
-# The values that a label may have. Handlers are those of the catalog and the two that no subscription feeds.
+# The values that a label may have. Handlers are those of the catalog and the three that no subscription of it feeds.
 VALUES: dict[Label, frozenset[str]] = {
-    "handler": frozenset({"webhook", "reconcile", "validation", "deid", "text", "audit", "analytics"}),
+    "handler": frozenset(
+        {"webhook", "reconcile", "index", "validation", "deid", "text", "audit", "operations", "analytics", "graph"}
+    ),
     "outcome": frozenset({"done", "duplicate", *(end.name.lower() for end in End)}),
     "code": frozenset({"none", *(code.slug for code in Code)}),
     "dependency": frozenset({"pubsub", "bigquery", "dlp"}),

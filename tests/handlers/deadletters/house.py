@@ -148,7 +148,9 @@ class House:
         self._number += 1
         name = id or f"{self._number:064x}"
         if handler == "analytics":
-            data: Data = Committed(project="clinic", resource_type=type, key="f" * 64, sequence="1/0", deleted=False)
+            data: Data = Committed(
+                project="clinic", key_id="k1", resource_type=type, key="f" * 64, sequence="1/0", deleted=False
+            )
         else:
             data = reference(name, type).data
         at = datetime.fromtimestamp(self.now(), UTC)
