@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from shared.local.bigquery import sql
+from shared.local.bigquery.access import Access
 from shared.local.bigquery.sql import BadSql
 from shared.local.bigquery.store import Result, Store, Table
 
@@ -27,10 +28,12 @@ class Rest:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._results: OrderedDict[str, Result] = OrderedDict()
+        self._access = Access(store)
 
     def app(self) -> Starlette:
         return Starlette(
             routes=[
+                *self._access.routes(_PREFIX),
                 Route(f"{_PREFIX}/datasets", self._create_dataset, methods=["POST"]),
                 Route(f"{_PREFIX}/datasets/{{dataset}}", self._dataset, methods=["GET"]),
                 Route(f"{_PREFIX}/datasets/{{dataset}}/tables", self._create_table, methods=["POST"]),
@@ -47,13 +50,13 @@ class Rest:
         body = await request.json()
         if not self._store.create_dataset(body["datasetReference"]["datasetId"]):
             return _error(409, "duplicate", "the dataset is there already")
-        return JSONResponse(body)
+        return JSONResponse(self._access.created(body))
 
     async def _dataset(self, request: Request) -> Response:
         project, dataset = request.path_params["project"], request.path_params["dataset"]
         if not self._store.has_dataset(dataset):
             return _error(404, "notFound", "no such dataset")
-        return JSONResponse({"datasetReference": {"projectId": project, "datasetId": dataset}})
+        return JSONResponse(self._access.dataset(project, dataset))
 
     async def _create_table(self, request: Request) -> Response:
         body = await request.json()

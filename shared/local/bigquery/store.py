@@ -103,6 +103,21 @@ class Store:
             self.tables[made.dataset, made.name] = made
             return True
 
+    def replace_view(self, resource: dict[str, Any]) -> None:
+        """Put a view's query in place of its old one. Raises BadSql: then the old one stays."""
+        made = _table(resource)
+        [statement] = _definition(made)
+        with self._lock:
+            try:
+                self._duckdb.execute(statement.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
+            except duckdb.Error as error:
+                raise BadSql(str(error)) from error
+            old = json.dumps(self.tables[made.dataset, made.name].resource)
+            self._duckdb.execute(
+                "UPDATE starvit.tables SET resource = $1 WHERE resource = $2", [json.dumps(resource), old]
+            )
+            self.tables[made.dataset, made.name] = made
+
     def append(self, batches: Sequence[Batch]) -> None:
         """Add rows in one transaction. To be called in the writing thread."""
         with self._lock:

@@ -38,7 +38,7 @@ class Subscription:
         """Whether a change fires it. AuditEvents never fire anything."""
         if type != self.type or type == "AuditEvent" or self.interaction not in (None, interaction):
             return False
-        return all(value in _values(resource.get(name)) for name, value in self.conditions)
+        return all(value in values(resource.get(name)) for name, value in self.conditions)
 
 
 def compiled(project: str, resource: Json) -> Subscription | None:
@@ -93,7 +93,7 @@ def _extensions(resource: Json) -> dict[str, object]:
     return found
 
 
-def _values(element: object) -> frozenset[str]:
+def values(element: object) -> frozenset[str]:
     """What a search value may equal in an element: a code, a token `system|code` or `code`, a reference."""
     match element:
         case str():
@@ -101,7 +101,7 @@ def _values(element: object) -> frozenset[str]:
         case list():
             return frozenset[str]().union(*map(_values, element))
         case {"coding": coding}:
-            return _values(coding)
+            return values(coding)
         case {"code": str(token), **others} | {"value": str(token), **others}:
             return frozenset({token, f"{others.get('system', '')}|{token}"})
         case {"reference": str(reference)}:
