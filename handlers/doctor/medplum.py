@@ -49,7 +49,7 @@ class Project:
     def operator(self) -> Asking | None:
         """Whoever reads the configuration."""
         client = self.deployment.operators.get(self.tenant.name) or self.tenant.reader
-        return client and self.asking(client)
+        return self.asking(client) if client else None
 
     def asking(self, client: Client) -> Asking:
         return Asking(self.http, self.settings.medplum_url, client)

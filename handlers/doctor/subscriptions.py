@@ -99,7 +99,9 @@ def judged(subscriptions: Sequence[Subscription], expected: Expected, asked: Map
     for one in subscriptions:
         if one.id in asked:
             yield Finding(asked[one.id], one.place, one.type)
-        yield from _alone(one, expected)
+        for finding in _alone(one, expected):
+            if finding.check is not Check.CRITERIA_NARROW or asked.get(one.id) is not Check.CRITERIA_PARAMETER:
+                yield finding
     yield from _together([one for one in subscriptions if one.id not in asked], expected)
 
 

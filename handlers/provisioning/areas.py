@@ -20,6 +20,7 @@ from handlers.provisioning.pubsub import PubSubArea
 from handlers.provisioning.rest import HOSTS, Google
 from handlers.provisioning.rights import Kind, account_names, bindings
 from handlers.provisioning.scheduler import SchedulerArea
+from handlers.provisioning.wanted import Retry
 from shared import egress
 from shared.settings import Settings
 from shared.sinks.channels import connected, publisher_client, subscriber_client
@@ -50,8 +51,16 @@ async def opened(settings: Settings, deployment: Deployment, only: Collection[st
             by_rest = RestPolicies(google, settings.gcp_project, deployment.region)
             keepers |= dict.fromkeys((Kind.PROJECT, Kind.ACCOUNT, Kind.SERVICE, Kind.SECRET), by_rest)
 
+        retry = Retry(deployment.backoff_least, deployment.backoff_most)
         areas.append(
-            PubSubArea(settings, deployment, publisher, subscriber, url=lambda zone: deployment.url(settings, zone))
+            PubSubArea(
+                settings,
+                deployment,
+                publisher,
+                subscriber,
+                url=lambda zone: deployment.url(settings, zone),
+                retry=retry,
+            )
         )
         areas.append(BigQueryArea(settings, warehouse, location=deployment.region))
         if deployment.firestore_admin_endpoint or not settings.local:

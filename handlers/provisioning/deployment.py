@@ -29,6 +29,8 @@ class Deployment(BaseSettings):
     topic_retention_days: int = Field(
         default=7, ge=0, le=31, description="how long a topic keeps what was acknowledged, for a replay; 0: not at all"
     )
+    backoff_least: float = Field(default=10, ge=0, description="seconds before a message is pushed a second time")
+    backoff_most: float = Field(default=600, le=600, description="the most that this grows to, in seconds")
     analysts: str = Field(default="", description="the e-mail of the analysts' group: reads the views, never a table")
     reconcile_schedule: str = Field(default="*/5 * * * *", description="when the scheduler asks for reconcile, in UTC")
     operators: dict[str, Client] = Field(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
 
 TOPIC, SUBSCRIPTION = "topic", "subscription"
-_WAY = "drain it, then --delete {name} --apply, which loses what it still holds; the next run makes it anew"
+_WAY = "drain it, then `./dev provision --apply --delete {name}`, which loses what it still holds and makes it anew"
 
 
 class PubSubArea:

@@ -46,7 +46,7 @@ class Cloud:
 
 
 @asynccontextmanager
-async def cloud(**changed: object) -> AsyncIterator[Cloud]:
+async def cloud(**changed: Any) -> AsyncIterator[Cloud]:
     """An empty project, with the services deployed and the secrets stored. `changed` are settings."""
     async with AsyncExitStack() as stack:
         pubsub, warehouse, firestore = PubSub(), Warehouse(), FirestoreAdmin()

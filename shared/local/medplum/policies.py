@@ -23,10 +23,8 @@ class Policies:
             self._rules[f"AccessPolicy/{id}"] = rules if isinstance(rules, list) else []
         if type == "ProjectMembership" and content:
             access = content.get("access")
-            listed = [
-                content.get("accessPolicy"),
-                *(one.get("policy") for one in access or () if isinstance(one, dict)),
-            ]
+            granted = [one for one in access if isinstance(one, dict)] if isinstance(access, list) else []
+            listed = [content.get("accessPolicy"), *(one.get("policy") for one in granted)]
             names = [str(one["reference"]) for one in listed if isinstance(one, dict)]
             profile = content.get("profile")
             if isinstance(profile, dict):

@@ -96,10 +96,17 @@ class Medplum:
         self._logins.forget()
 
     def subscribe(
-        self, project: str, criteria: str, endpoint: str, secret: str | None, headers: Iterable[str] = ()
+        self,
+        project: str,
+        criteria: str,
+        endpoint: str,
+        secret: str | None,
+        headers: Iterable[str] = (),
+        *,
+        log: bool = False,
     ) -> str:
-        """An active rest-hook Subscription; its id."""
-        return str(self.create(project, described(criteria, endpoint, secret, tuple(headers)))["id"])
+        """An active rest-hook Subscription; its id. `log`: it asks for no AuditEvent of its attempts."""
+        return str(self.create(project, described(criteria, endpoint, secret, tuple(headers), log=log))["id"])
 
     def create(self, project: str, resource: Mapping[str, object], *, trace: str | None = None) -> Json:
         """As a clinic writes, with nobody's quota. The stored resource, as REST shows it. Raises Refused."""

@@ -17,6 +17,7 @@ _SECRETS = (
 )
 _INTERACTION = "https://medplum.com/fhir/StructureDefinition/subscription-supported-interaction"
 _MAX_ATTEMPTS = "https://medplum.com/fhir/StructureDefinition/subscription-max-attempts"
+_AUDIT = "https://medplum.com/fhir/StructureDefinition/subscription-audit-event-destination"
 _RETRIES = 4
 
 
@@ -66,7 +67,7 @@ def compiled(project: str, resource: Json) -> Subscription | None:
     )
 
 
-def described(criteria: str, endpoint: str, secret: str | None, headers: tuple[str, ...]) -> Json:
+def described(criteria: str, endpoint: str, secret: str | None, headers: tuple[str, ...], *, log: bool = False) -> Json:
     """The Subscription resource for a rest-hook."""
     channel: Json = {"type": "rest-hook", "endpoint": endpoint, "payload": "application/fhir+json"}
     if headers:
@@ -80,6 +81,10 @@ def described(criteria: str, endpoint: str, secret: str | None, headers: tuple[s
     }
     if secret is not None:
         subscription["extension"] = [{"url": _SECRETS[0], "valueString": secret}]
+    if log:
+        listed = subscription.setdefault("extension", [])
+        assert isinstance(listed, list)
+        listed.append({"url": _AUDIT, "valueCode": "log"})
     return subscription
 
 
@@ -99,7 +104,7 @@ def values(element: object) -> frozenset[str]:
         case str():
             return frozenset({element})
         case list():
-            return frozenset[str]().union(*map(_values, element))
+            return frozenset[str]().union(*map(values, element))
         case {"coding": coding}:
             return values(coding)
         case {"code": str(token), **others} | {"value": str(token), **others}:
