@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from handlers import catalog
+from handlers.provisioning import tables
 from handlers.provisioning.deployment import Deployment, zone_account
 from handlers.provisioning.wanted import aside, hold
 from shared.settings import Settings, Zone
-from shared.sinks.bigquery import schema
 from shared.subscriber import Scope
 
 PUBLISHER, SUBSCRIBER = "roles/pubsub.publisher", "roles/pubsub.subscriber"
@@ -149,12 +149,13 @@ def _dead_letters(settings: Settings, deployment: Deployment) -> Iterator[Bindin
 
 
 def _reading(settings: Settings, deployment: Deployment) -> Iterator[Binding]:
-    datasets = [release.dataset for tenant in settings.tenants for release in tenant.releases]
+    releases = [release for tenant in settings.tenants for release in tenant.releases]
     clinical = _member(settings, Zone.CLINICAL)
-    if datasets:
+    if releases:
         yield Binding(Kind.PROJECT, settings.gcp_project, JOBS, clinical)
-    for dataset in datasets:
-        for view in schema.VIEWS:
+    for release in releases:
+        dataset = release.dataset
+        for view in tables.view_names(settings.gcp_project, release):
             if view in KEYS_ONLY:
                 yield Binding(Kind.VIEW, f"{dataset}.{view}", VIEWER, clinical)
             elif deployment.analysts:

@@ -33,7 +33,6 @@ class Rest:
     def app(self) -> Starlette:
         return Starlette(
             routes=[
-                *self._access.routes(_PREFIX),
                 Route(f"{_PREFIX}/datasets", self._create_dataset, methods=["POST"]),
                 Route(f"{_PREFIX}/datasets/{{dataset}}", self._dataset, methods=["GET"]),
                 Route(f"{_PREFIX}/datasets/{{dataset}}/tables", self._create_table, methods=["POST"]),
@@ -43,6 +42,7 @@ class Rest:
                 Route(f"{_PREFIX}/jobs/{{job}}", self._job, methods=["GET"]),
                 Route(f"{_PREFIX}/queries", self._query, methods=["POST"]),
                 Route(f"{_PREFIX}/queries/{{job}}", self._results_page, methods=["GET"]),
+                *self._access.routes(_PREFIX),
             ]
         )
 
