@@ -88,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
         verb = verbs.add_parser(name, help=what)
         verb.add_argument("--project", metavar="NAME", help="this tenant alone, by its public name")
     graph.set_defaults(run=_graph)
+    _provision_parser(commands.add_parser("provision", help="what the catalog wants against what the cloud has"))
+    _doctor_parser(commands.add_parser("doctor", help="what is wrong with this deployment or a Medplum project"))
 
     bench = commands.add_parser(
         "bench",
@@ -184,6 +186,27 @@ def _reconcile_parser(parser: argparse.ArgumentParser, *, backfill: bool) -> Non
         parser.add_argument("--apply", action="store_true", help="publish what is missing, bury what has vanished")
         parser.add_argument("--allow-deletions", action="store_true", help="bury more than one in a hundred of a type")
     parser.set_defaults(run=_backfill if backfill else _reconcile)
+
+
+def _provision_parser(provision: argparse.ArgumentParser) -> None:
+    provision.add_argument("--apply", action="store_true", help="create and change; without it, only the difference")
+    provision.add_argument("--only", metavar="A,B", help="pubsub, bigquery, firestore, iam, scheduler")
+    provision.add_argument(
+        "--delete", action="append", default=[], metavar="NAME", help="delete this one, if nobody wants it; repeatable"
+    )
+    provision.add_argument("--json", action="store_true", help="NDJSON, a line for each thing, instead of a list")
+    provision.set_defaults(run=_provision)
+
+
+def _doctor_parser(doctor: argparse.ArgumentParser) -> None:
+    doctor.add_argument("--project", metavar="NAME", help="this tenant alone, by its public name")
+    doctor.add_argument(
+        "--fix-subscription", metavar="TYPE", help="write a correct Medplum Subscription for a resource type"
+    )
+    doctor.add_argument("--webhook", metavar="NAME", help="with --fix-subscription: which of the tenant's webhooks")
+    doctor.add_argument("--apply", action="store_true", help="with --fix-subscription: write it, not only show it")
+    doctor.add_argument("--json", action="store_true", help="NDJSON, a line for each finding, instead of a list")
+    doctor.set_defaults(run=_doctor)
 
 
 def _risk_parser(risk: argparse.ArgumentParser) -> None:
@@ -296,6 +319,18 @@ def _backfill(options: argparse.Namespace) -> int:
 
 def _graph(options: argparse.Namespace) -> int:
     from handlers.graph.command import run
+
+    return run(options)
+
+
+def _provision(options: argparse.Namespace) -> int:
+    from handlers.provisioning.command import run
+
+    return run(options)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from handlers.doctor.command import run
 
     return run(options)
 

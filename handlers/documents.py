@@ -7,7 +7,9 @@ from typing import Any
 
 from handlers import alerts, catalog
 from handlers.contract import document
+from handlers.doctor.findings import Check, Finding
 from handlers.licences import locked
+from handlers.provisioning.deployment import Deployment
 from shared.deid.policy import NAMES as POLICIES
 from shared.deid.policy import load
 from shared.settings import Settings, Tenant
@@ -100,6 +102,21 @@ def tenant_table() -> str:
     return _table(("field", "what it is"), rows)
 
 
+def deployment_table() -> str:
+    """What only the operators' commands ask."""
+    return _table(
+        ("variable", "default", "what it is"),
+        [_setting(name, field) for name, field in Deployment.model_fields.items()],
+    )
+
+
+def doctor_table() -> str:
+    """Every check of `./dev doctor`."""
+    findings = [Finding(check, "", at="…", only=" --only AREA") for check in Check]
+    rows = [(f"`{one.check.slug}`", one.check.value.severity, one.text, one.fix) for one in findings]
+    return _table(("code", "severity", "what is wrong", "what to do"), rows)
+
+
 def handlers_table() -> str:
     """Every handler of the catalog."""
     rows = [
@@ -169,6 +186,8 @@ TABLES = {
     "metrics": metrics_table,
     "labels": labels_table,
     "controls": controls_table,
+    "deployment": deployment_table,
+    "doctor": doctor_table,
     "settings": settings_table,
     "tenant": tenant_table,
     "handlers": handlers_table,

@@ -93,6 +93,12 @@ def test_validate_gives_an_outcome_for_each_line() -> None:
         ("dlq", "replay"),
         ("dlq", "purge", "--reason", "no filter"),
         ("dlq", "list", "--since", "yesterday"),
+        ("provision", "--only", "everything"),
+        ("provision", "--delete", "x"),
+        ("doctor", "--apply"),
+        ("doctor", "--fix-subscription", "AuditEvent"),
+        ("doctor", "--fix-subscription", "Nothing"),
+        ("doctor", "--project", "nobody"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_why(arguments: tuple[str, ...]) -> None:
@@ -103,7 +109,19 @@ def test_wrong_usage_ends_with_2_and_says_why(arguments: tuple[str, ...]) -> Non
 
 def test_help_names_every_command() -> None:
     _, _, told = dev()
-    for command in ("demo", "test", "serve", "deid", "validate", "risk", "dlq", "bench", "openapi"):
+    for command in (
+        "demo",
+        "test",
+        "serve",
+        "deid",
+        "validate",
+        "risk",
+        "dlq",
+        "provision",
+        "doctor",
+        "bench",
+        "openapi",
+    ):
         assert command in told
 
 

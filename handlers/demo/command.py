@@ -17,7 +17,7 @@ from handlers.deadletters.command import RUNNING_DEMO
 from handlers.demo.display import Display
 from handlers.demo.run import AUDIT, Demo
 from handlers.demo.service import environment_of
-from handlers.demo.stack import PROJECT, Stack, embedded
+from handlers.demo.stack import OPERATOR, PROJECT, RETRY, Stack, embedded
 from handlers.demo.summary import Summary
 from shared.local.faults import Faults
 
@@ -102,7 +102,13 @@ async def _leave_running(display: Display, demo: Demo, stack: Stack) -> None:
     """Until Ctrl-C, with one poisoned event to find, and the way to reach the parts for `./dev dlq`."""
     RUNNING_DEMO.parent.mkdir(exist_ok=True)
     RUNNING_DEMO.touch(mode=0o600)
-    RUNNING_DEMO.write_text(json.dumps(environment_of(stack.settings)))
+    operators = {stack.tenant.name: {"id": OPERATOR.id, "secret": OPERATOR.secret.get_secret_value()}}
+    for_operators = {
+        "STARVIT_OPERATORS": json.dumps(operators),
+        "STARVIT_BACKOFF_LEAST": str(RETRY.least),
+        "STARVIT_BACKOFF_MOST": str(RETRY.most),
+    }
+    RUNNING_DEMO.write_text(json.dumps(environment_of(stack.settings) | for_operators))
     try:
         await demo.poison(stack)
         display.table("Running until Ctrl-C", {name: str(address) for name, address in stack.addresses.items()})

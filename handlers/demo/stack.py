@@ -13,6 +13,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from handlers.demo.service import Service
 from handlers.provisioning import Retry, provision
 from shared.events.envelope import Message
@@ -30,6 +32,7 @@ TYPES = (
     *("Patient", "Practitioner", "Organization", "RelatedPerson", "Encounter", "Condition", "Observation", "Procedure"),
     *("AllergyIntolerance", "DiagnosticReport", "DocumentReference", "Immunization", "MedicationRequest"),
 )  # one Medplum Subscription each, with a secret of its own
+OPERATOR = Client(id="operator", secret=SecretStr(secrets.token_urlsafe(32)))  # whoever runs `./dev doctor`
 UNTOLD = "Coverage"  # has no Subscription: only reconcile finds one
 AUDITORS = 4  # ClientApplications that write AuditEvents: each has Medplum's quota of 416 conditional creates a minute
 RETRY = Retry(least=0.2, most=30)  # the cloud's 10 to 600 s, for a machine that has less time
@@ -65,6 +68,7 @@ async def embedded(
         medplum = Medplum(time_scale=TIME_SCALE, faults=faults)
         clients = [client for client in (tenant.reader, tenant.sweeper, *tenant.auditors) if client]
         medplum.add_project(PROJECT, [(client.id, client.secret.get_secret_value()) for client in clients])
+        _grant(medplum, tenant)
         medplum_url = await medplum.start()
         stack.push_async_callback(medplum.stop)
         warehouse = Warehouse()
@@ -106,7 +110,7 @@ async def embedded(
             await provision(settings, publisher, subscriber, url=lambda _: settings.public_url, retry=RETRY)
         for criteria, (path, (secret,)) in zip(TYPES, tenant.webhooks.items(), strict=True):
             endpoint = f"{settings.public_url}/v1/webhooks/medplum/{path}"
-            medplum.subscribe(PROJECT, criteria, endpoint, secret.get_secret_value())
+            medplum.subscribe(PROJECT, criteria, endpoint, secret.get_secret_value(), log=True)
         service = Service(settings, port, directory / "service.log")
         await service.start()
         stack.push_async_callback(service.stop)
@@ -139,6 +143,18 @@ def make_tenant() -> Tenant:
             "graph_token": _secret(),
         }
     )
+
+
+def _grant(medplum: Medplum, tenant: Tenant) -> None:
+    """Each client may what its part needs, and nothing else: `./dev doctor` finds nothing to say."""
+    readonly = ("read", "vread", "history"), ("search", "history")
+    for client, interactions in zip((tenant.reader, tenant.sweeper), readonly, strict=True):
+        assert client is not None
+        rules = [{"resourceType": type, "interaction": list(interactions)} for type in tenant.types]
+        medplum.grant(PROJECT, client.id, *rules)
+    for client in tenant.auditors:
+        medplum.grant(PROJECT, client.id, {"resourceType": "AuditEvent", "interaction": ["create", "search", "read"]})
+    medplum.add_project(PROJECT, [(OPERATOR.id, OPERATOR.secret.get_secret_value())])
 
 
 def _secret() -> str:

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from shared.local.bigquery import sql
+from shared.local.bigquery.access import Access
 from shared.local.bigquery.answers import described, error, job, page, reason
 from shared.local.bigquery.sql import BadSql
 from shared.local.bigquery.store import Result, Store
@@ -29,6 +30,7 @@ class Rest:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._results: OrderedDict[str, Result] = OrderedDict()
+        self._access = Access(store)
 
     def app(self) -> Starlette:
         datasets, tables = f"{_PREFIX}/datasets", f"{_PREFIX}/datasets/{{dataset}}/tables"
@@ -45,6 +47,7 @@ class Rest:
                 Route(f"{_PREFIX}/jobs/{{job}}", self._job, methods=["GET"]),
                 Route(f"{_PREFIX}/queries", self._query, methods=["POST"]),
                 Route(f"{_PREFIX}/queries/{{job}}", self._results_page, methods=["GET"]),
+                *self._access.routes(_PREFIX),
             ]
         )
 
@@ -52,7 +55,7 @@ class Rest:
         body = await request.json()
         if not self._store.create_dataset(body["datasetReference"]["datasetId"]):
             return error(409, "duplicate", "the dataset is there already")
-        return JSONResponse(body)
+        return JSONResponse(self._access.created(body))
 
     async def _datasets(self, request: Request) -> Response:
         project = request.path_params["project"]
@@ -63,7 +66,7 @@ class Rest:
         project, dataset = request.path_params["project"], request.path_params["dataset"]
         if not self._store.has_dataset(dataset):
             return error(404, "notFound", "no such dataset")
-        return JSONResponse({"datasetReference": {"projectId": project, "datasetId": dataset}})
+        return JSONResponse(self._access.dataset(project, dataset))
 
     async def _create_table(self, request: Request) -> Response:
         body = await request.json()

@@ -3,7 +3,7 @@
 Errors of the token endpoint are 400 `invalid_request`, never 401. Logins live in memory and can be forgotten while
 clients still hold their tokens, as happens when Medplum's Redis is wiped.
 
-Left out: signed client assertions, token exchange, users, access policies; a token is random and not a JWT.
+Left out: signed client assertions, token exchange, users; a token is random and not a JWT.
 """
 
 import base64

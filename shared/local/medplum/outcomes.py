@@ -48,6 +48,7 @@ class Refused(Exception):
 OK = Outcome(200, "ok", "informational", "All OK", severity="information")
 CREATED = Outcome(201, "created", "informational", "Created", severity="information")
 UNAUTHORIZED = Outcome(401, "unauthorized", "login", "Unauthorized")
+FORBIDDEN = Outcome(403, "forbidden", "forbidden", "Forbidden")
 NOT_FOUND = Outcome(404, "not-found", "not-found", "Not found")
 GONE = Outcome(410, "gone", "deleted", "Gone")
 PRECONDITION_FAILED = Outcome(412, "precondition-failed", "processing", "Precondition Failed")

@@ -28,6 +28,7 @@ from shared.local.medplum.outcomes import (
     invalid,
     structure,
 )
+from shared.local.medplum.policies import Policies
 from shared.local.medplum.quota import HISTORY, READ, SEARCH, WRITE
 from shared.local.medplum.store import Store, Version
 
@@ -67,8 +68,8 @@ class Answer:
 class Rest:
     """The interactions on a store. `base` is the FHIR base URL."""
 
-    def __init__(self, store: Store, base: str) -> None:
-        self._store, self._base = store, base
+    def __init__(self, store: Store, base: str, policies: Policies) -> None:
+        self._store, self._base, self._policies = store, base, policies
 
     def answer(self, caller: Caller, call: Call) -> Answer:
         """Do it. Raises Refused."""
@@ -77,6 +78,7 @@ class Rest:
         type = call.path[0] if call.path else ""
         if not (type.isascii() and type.isalpha() and type[0].isupper()):
             raise Refused(structure("Unknown resource type"))
+        self._policies.check(caller.author.reference, type, *_interactions(call))
         match call.method, call.path[1:]:
             case "GET", (id,):
                 return self._read(caller, call, type, id)
@@ -187,6 +189,26 @@ class Rest:
             response["location"] = answer.location
         outer = orjson.dumps({"response": response})
         return outer if answer.body is None else with_member(outer, "resource", answer.body)
+
+
+def _interactions(call: Call) -> tuple[str, ...]:
+    """What an access policy must allow. A conditional create searches, and shows what it finds."""
+    match call.method, call.path[1:]:
+        case "GET", (_, "_history", _):
+            return ("vread",)
+        case "GET", (_, "_history"):
+            return ("history",)
+        case "GET", (_,):
+            return ("read",)
+        case ("GET", ()) | ("POST", ("_search",)):
+            return ("search",)
+        case "POST", ():
+            return ("create", "search", "read") if call.headers.get("if-none-exist") else ("create",)
+        case "PUT", _:
+            return ("update",)
+        case "DELETE", _:
+            return ("delete",)
+    return ()
 
 
 def _entry_call(call: Call, entry: object) -> Call:

@@ -15,13 +15,26 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby, islice
 from urllib.parse import quote
 
+import orjson
+
 from shared.local.medplum.outcomes import Outcome, Refused, invalid
 from shared.local.medplum.store import Record, Store
+from shared.local.medplum.subscriptions import values
 
 MOST, LEAST_FOR_CURSOR, MOST_OFFSET = 1000, 20, 10_000
 MANDATORY = {"Condition": ("subject",), "Encounter": ("status", "class"), "Observation": ("status", "code")}
 _ALWAYS = ("id", "meta", "resourceType")
 _STUCK = "Error: Cursor fails to make progress"
+# Parameters that are an element of the same name, compared for equality: those of what a service is configured with, and
+# those that the criteria of Subscriptions filter by.
+EQUAL = {
+    "ProjectMembership": ("profile", "user"),
+    "Subscription": ("status", "criteria"),
+    "Patient": ("gender", "identifier"),
+    "Observation": ("code", "status", "subject", "category"),
+    "Encounter": ("status", "subject"),
+    "Condition": ("code", "subject"),
+}
 _SORTS = ("_lastUpdated", "-_lastUpdated", "_lastUpdated,_id")
 
 
@@ -40,6 +53,7 @@ class Query:
     tags: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()
     projects: tuple[str, ...] = field(default=())
+    equal: tuple[tuple[str, str], ...] = ()
 
     def url(self, base: str) -> str:
         """The search as a link: parameters in alphabetical order."""
@@ -53,6 +67,7 @@ class Query:
         pairs += [("_sort", self.sort)] if self.sort else []
         pairs += [("_tag", value) for value in self.tags]
         pairs += [("_total", self.total)] if self.total else []
+        pairs += self.equal
         return f"{base}/{self.type}?" + "&".join(f"{name}={quote(value, safe='-_.!~*()')}" for name, value in pairs)
 
     @property
@@ -95,6 +110,8 @@ def parsed(type: str, pairs: Sequence[tuple[str, str]]) -> Query:
                 query = replace(query, updated=(*query.updated, value))
             case "_project":
                 query = replace(query, projects=(*query.projects, value))
+            case _ if name in EQUAL.get(type, ()):
+                query = replace(query, equal=(*query.equal, (name, value)))
             case _:
                 raise Refused(invalid(f"Unknown search parameter: {name}"))
     if query.offset > MOST_OFFSET:
@@ -126,6 +143,7 @@ def found(store: Store, project: str, query: Query) -> Iterator[Record]:
         and all(record.id in wanted for wanted in ids)
         and all(_tagged(record, value) for value in query.tags)
         and all(record.project == value for value in query.projects)
+        and (not query.equal or _equal(record, query.equal))
     )
     match query.sort:
         case "-_lastUpdated":
@@ -190,6 +208,11 @@ def _tagged(record: Record, value: str) -> bool:
         for wanted in value.split(",")
         for tag in record.tags
     )
+
+
+def _equal(record: Record, wanted: Sequence[tuple[str, str]]) -> bool:
+    content = orjson.loads(record.current.body)
+    return all(value in values(content.get(name)) for name, value in wanted)
 
 
 def _range(value: str) -> tuple[int, int]:

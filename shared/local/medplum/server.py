@@ -5,7 +5,7 @@
     the service ─HTTP─► logins ──┴─ read, vread, _history, search, conditional create
 
 In memory, in one event loop, for tests and for the demo; in the cloud the service refuses to talk to it. It has no
-access policies, no users, and writes no AuditEvents of its own (Medplum writes one for each attempt of a hook).
+users, and writes no AuditEvents of its own (Medplum writes one for each attempt of a hook).
 """
 
 import time
@@ -22,6 +22,7 @@ from shared.local.medplum.hooks import Hook, Interaction, Request, opened, reque
 from shared.local.medplum.listener import Listener
 from shared.local.medplum.logins import Logins
 from shared.local.medplum.outcomes import Json, Refused
+from shared.local.medplum.policies import Policies
 from shared.local.medplum.rest import Rest
 from shared.local.medplum.store import Author, Record, Store
 from shared.local.medplum.subscriptions import Subscription, compiled, described
@@ -53,8 +54,9 @@ class Medplum:
         self._logins = Logins(clock, token_lifetime, quota)
         self._delivery = Delivery(self._request, faults=faults, time_scale=time_scale, timeout=hook_timeout, seed=seed)
         self._subscriptions: dict[str, Subscription] = {}
+        self._policies = Policies()
         self._clinic = Author(f"Practitioner/{self.store.uuid()}", "clinic")
-        self._site = Site(self._logins, Rest(self.store, f"{self.base_url}/fhir/R4"), self.base_url)
+        self._site = Site(self._logins, Rest(self.store, f"{self.base_url}/fhir/R4", self._policies), self.base_url)
 
     async def start(self) -> str:
         """Listen and deliver; the base URL."""
@@ -80,15 +82,31 @@ class Medplum:
         for id, secret in clients:
             self._logins.add(project, id, secret)
 
+    def grant(self, project: str, client: str, *rules: Mapping[str, object]) -> str:
+        """Hold a client to these rules from now on; the id of its AccessPolicy. Without any it may do nothing."""
+        policy = self.create(project, {"resourceType": "AccessPolicy", "name": client, "resource": list(rules)})
+        profile = {"reference": f"ClientApplication/{client}"}
+        membership = {"project": {"reference": f"Project/{project}"}, "user": profile, "profile": profile}
+        access = {"accessPolicy": {"reference": f"AccessPolicy/{policy['id']}"}}
+        self.create(project, {"resourceType": "ProjectMembership", **membership, **access})
+        return str(policy["id"])
+
     def forget_logins(self) -> None:
         """What a wiped Redis does: tokens that have not run out are refused."""
         self._logins.forget()
 
     def subscribe(
-        self, project: str, criteria: str, endpoint: str, secret: str | None, headers: Iterable[str] = ()
+        self,
+        project: str,
+        criteria: str,
+        endpoint: str,
+        secret: str | None,
+        headers: Iterable[str] = (),
+        *,
+        log: bool = False,
     ) -> str:
-        """An active rest-hook Subscription; its id."""
-        return str(self.create(project, described(criteria, endpoint, secret, tuple(headers)))["id"])
+        """An active rest-hook Subscription; its id. `log`: it asks for no AuditEvent of its attempts."""
+        return str(self.create(project, described(criteria, endpoint, secret, tuple(headers), log=log))["id"])
 
     def create(self, project: str, resource: Mapping[str, object], *, trace: str | None = None) -> Json:
         """As a clinic writes, with nobody's quota. The stored resource, as REST shows it. Raises Refused."""
@@ -120,6 +138,9 @@ class Medplum:
                 subscription = compiled(record.project, _loaded(record.current.body))
                 if subscription is not None:
                     self._subscriptions[record.id] = subscription
+        if record.type in ("AccessPolicy", "ProjectMembership"):
+            written = None if interaction == "delete" else _loaded(record.current.body)
+            self._policies.changed(record.type, record.id, written)
         content: Json | None = None
         for subscription in self._subscriptions.values():
             if subscription.project != record.project or subscription.type != record.type:

@@ -17,6 +17,7 @@ _SECRETS = (
 )
 _INTERACTION = "https://medplum.com/fhir/StructureDefinition/subscription-supported-interaction"
 _MAX_ATTEMPTS = "https://medplum.com/fhir/StructureDefinition/subscription-max-attempts"
+_AUDIT = "https://medplum.com/fhir/StructureDefinition/subscription-audit-event-destination"
 _RETRIES = 4
 
 
@@ -38,7 +39,7 @@ class Subscription:
         """Whether a change fires it. AuditEvents never fire anything."""
         if type != self.type or type == "AuditEvent" or self.interaction not in (None, interaction):
             return False
-        return all(value in _values(resource.get(name)) for name, value in self.conditions)
+        return all(value in values(resource.get(name)) for name, value in self.conditions)
 
 
 def compiled(project: str, resource: Json) -> Subscription | None:
@@ -66,7 +67,7 @@ def compiled(project: str, resource: Json) -> Subscription | None:
     )
 
 
-def described(criteria: str, endpoint: str, secret: str | None, headers: tuple[str, ...]) -> Json:
+def described(criteria: str, endpoint: str, secret: str | None, headers: tuple[str, ...], *, log: bool = False) -> Json:
     """The Subscription resource for a rest-hook."""
     channel: Json = {"type": "rest-hook", "endpoint": endpoint, "payload": "application/fhir+json"}
     if headers:
@@ -80,6 +81,10 @@ def described(criteria: str, endpoint: str, secret: str | None, headers: tuple[s
     }
     if secret is not None:
         subscription["extension"] = [{"url": _SECRETS[0], "valueString": secret}]
+    if log:
+        listed = subscription.setdefault("extension", [])
+        assert isinstance(listed, list)
+        listed.append({"url": _AUDIT, "valueCode": "log"})
     return subscription
 
 
@@ -93,15 +98,15 @@ def _extensions(resource: Json) -> dict[str, object]:
     return found
 
 
-def _values(element: object) -> frozenset[str]:
+def values(element: object) -> frozenset[str]:
     """What a search value may equal in an element: a code, a token `system|code` or `code`, a reference."""
     match element:
         case str():
             return frozenset({element})
         case list():
-            return frozenset[str]().union(*map(_values, element))
+            return frozenset[str]().union(*map(values, element))
         case {"coding": coding}:
-            return _values(coding)
+            return values(coding)
         case {"code": str(token), **others} | {"value": str(token), **others}:
             return frozenset({token, f"{others.get('system', '')}|{token}"})
         case {"reference": str(reference)}:

@@ -6,7 +6,8 @@
 
 Google's emulator sends no token, no ordering key and no delivery attempt, and ignores filters; this one keeps what
 production promises, and tests/contracts/pubsub holds the two against each other. What it does not have
-(schemas, exactly-once delivery, exports, transforms, IAM) it refuses with UNIMPLEMENTED. State is in memory only.
+(schemas, exactly-once delivery, exports, transforms) it refuses with UNIMPLEMENTED. IAM policies are kept and nobody is
+held to them; a message storage policy is kept, and there is one region. State is in memory only.
 """
 
 from shared.local.pubsub.backlog import Counts

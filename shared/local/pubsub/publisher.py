@@ -18,8 +18,8 @@ _MOST_ATTRIBUTES = 100
 _MOST_NAME_BYTES = 256
 _MOST_VALUE_BYTES = 1024
 _MOST_KEY_BYTES = 1024
-_UPDATABLE = frozenset({"labels", "message_retention_duration"})
-_LEFT_OUT = ("schema_settings", "ingestion_data_source_settings", "message_storage_policy")
+_UPDATABLE = frozenset({"labels", "message_retention_duration", "message_storage_policy"})
+_LEFT_OUT = ("schema_settings", "ingestion_data_source_settings")
 
 _Topic, _ListTopics = types.Topic.pb(), types.ListTopicsResponse.pb()
 _ListSubscriptions, _Publish = types.ListTopicSubscriptionsResponse.pb(), types.PublishResponse.pb()

@@ -21,9 +21,13 @@ class Method(NamedTuple):
 
 
 def service(
-    name: str, methods: Mapping[str, Method], *, streams: Mapping[str, "grpc.RpcMethodHandler[Any, Any]"] | None = None
+    name: str,
+    methods: Mapping[str, Method],
+    *,
+    streams: Mapping[str, "grpc.RpcMethodHandler[Any, Any]"] | None = None,
+    package: str = "google.pubsub.v1",
 ) -> grpc.GenericRpcHandler:
-    """A service of google.pubsub.v1. What is not named is answered UNIMPLEMENTED by gRPC."""
+    """A service of a package. What is not named is answered UNIMPLEMENTED by gRPC."""
     handlers = {
         called: grpc.unary_unary_rpc_method_handler(
             _answering(method.answer),
@@ -32,7 +36,7 @@ def service(
         )
         for called, method in methods.items()
     }
-    return grpc.method_handlers_generic_handler(f"google.pubsub.v1.{name}", {**handlers, **(streams or {})})
+    return grpc.method_handlers_generic_handler(f"{package}.{name}", {**handlers, **(streams or {})})
 
 
 def _answering(answer: Callable[[Any], Awaitable[Any]]) -> Any:

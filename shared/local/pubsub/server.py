@@ -9,6 +9,7 @@ from grpc import aio
 from shared.events.envelope import Message
 from shared.local.pubsub.backlog import Backlog, Counts
 from shared.local.pubsub.broker import Broker, Subscription
+from shared.local.pubsub.iam import Policies
 from shared.local.pubsub.names import short
 from shared.local.pubsub.publisher import Publisher
 from shared.local.pubsub.pusher import Faults, NoFaults, Pusher
@@ -43,7 +44,8 @@ class PubSub:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Listen; host:port. Port 0 is one that is free. Raises RuntimeError when the port is taken."""
         self._server = aio.server(options=_OPTIONS)
-        self._server.add_generic_rpc_handlers((Publisher(self._broker).service(), Subscriber(self._broker).service()))
+        servicers = (Publisher(self._broker), Subscriber(self._broker), Policies(self._broker))
+        self._server.add_generic_rpc_handlers(tuple(servicer.service() for servicer in servicers))
         port = self._server.add_insecure_port(f"{host}:{port}")
         await self._server.start()
         return f"{host}:{port}"

@@ -1,28 +1,27 @@
-"""Topics and subscriptions of the catalog, made in Pub/Sub: the cloud's or the embedded one.
+"""Topics and subscriptions as the catalog wants them.
 
-    <topic>                          what handlers publish to
-    <topic>--<handler>               push, unwrapped with metadata, OIDC token of the handler's own account, retry policy
-    <topic>--<handler>.dead          where Pub/Sub puts what was not acknowledged 100 times
-    <handler>.quarantine             where the pipeline puts what no retry can mend
-    …--hold                          a pull subscription on each of the last two: a topic without one loses messages
-    …--index                         a push one to the ops zone, so that operators see without pulling
-
-What exists is left as it is: a change of an existing subscription is an operator's decision.
+<topic>                          what handlers publish to
+<topic>--<handler>               push, unwrapped with metadata, OIDC token of the handler's own account, retry policy
+<topic>--<handler>.dead          where Pub/Sub puts what was not acknowledged 100 times
+<handler>.quarantine             where the pipeline puts what no retry can mend
+…--hold                          a pull subscription on each of the last two: a topic without one loses messages
+…--index                         a push one to the ops zone, so that operators see without pulling
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from handlers import catalog
+from handlers.provisioning.deployment import Deployment
 from shared.settings import Settings, Zone
 from shared.subscriber import Subscription
 
-if TYPE_CHECKING:
-    from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
-
 HOLD_DAYS = 31  # Pub/Sub's longest retention
 INDEX = "index"  # the ops zone's push endpoint, and the last part of its account's name
+_DAY = 86400
+_KEPT = 7 * _DAY  # Pub/Sub's default, said aloud so that a drift is seen
+LABELS = {"app": "starvit-events", "managed-by": "dev-provision"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,9 @@ class Retry:
 
     least: float = 10
     most: float = 600
+
+
+USUAL = Retry()
 
 
 def hold(topic: str) -> str:
@@ -48,35 +50,21 @@ def aside() -> tuple[str, ...]:
     return tuple(topic for on in catalog.subscriptions() for topic in (on.quarantine, on.dead_letter))
 
 
-async def provision(
-    settings: Settings,
-    publisher: "PublisherAsyncClient",
-    subscriber: "SubscriberAsyncClient",
-    *,
-    url: Callable[[Zone], str],
-    retry: Retry = Retry(),
-) -> list[str]:
-    """Create what is missing; the names of what was created. `url` gives a zone's https URL. Raises GoogleAPICallError."""
-    from google.api_core.exceptions import AlreadyExists
-
-    project, made = f"projects/{settings.gcp_project}", []
-    for topic in catalog.topics():
-        try:
-            await publisher.create_topic(name=f"{project}/topics/{topic}")
-            made.append(topic)
-        except AlreadyExists:
-            continue
-    for request in requests(settings, url=url, retry=retry):
-        try:
-            await subscriber.create_subscription(request=request)
-            made.append(request["name"].rsplit("/", 1)[-1])
-        except AlreadyExists:
-            continue
-    return made
+def topics(settings: Settings, deployment: Deployment) -> Iterator[dict[str, Any]]:
+    """Every topic, as google.pubsub.v1.Topic. What lies aside is kept by its hold, not by its topic."""
+    put_aside = set(aside())
+    days = 0 if settings.local else deployment.topic_retention_days  # the embedded Pub/Sub retains in memory
+    for name in catalog.topics():
+        topic: dict[str, Any] = {"name": f"projects/{settings.gcp_project}/topics/{name}", "labels": LABELS}
+        if days and name not in put_aside:
+            topic["message_retention_duration"] = {"seconds": days * _DAY}
+        if deployment.storage_regions:
+            topic["message_storage_policy"] = {"allowed_persistence_regions": sorted(deployment.storage_regions)}
+        yield topic
 
 
 def requests(settings: Settings, *, url: Callable[[Zone], str], retry: Retry) -> Iterator[dict[str, Any]]:
-    """Every subscription, as google.pubsub.v1.Subscription."""
+    """Every subscription, as google.pubsub.v1.Subscription. `url` gives a zone's https URL."""
     project = f"projects/{settings.gcp_project}"
     for on in catalog.subscriptions():
         if on.served(settings):
@@ -85,8 +73,9 @@ def requests(settings: Settings, *, url: Callable[[Zone], str], retry: Retry) ->
         yield {
             "name": f"{project}/subscriptions/{hold(topic)}",
             "topic": f"{project}/topics/{topic}",
+            "labels": LABELS,
             "ack_deadline_seconds": 60,
-            "message_retention_duration": {"seconds": HOLD_DAYS * 86400},
+            "message_retention_duration": {"seconds": HOLD_DAYS * _DAY},
             "expiration_policy": {},  # never expires, however quiet the nights are
         }
         yield _index(settings, project, topic, url(Zone.OPS), retry)
@@ -97,12 +86,14 @@ def _push(settings: Settings, project: str, on: Subscription, url: str, retry: R
     return {
         "name": f"{project}/subscriptions/{on.name}",
         "topic": f"{project}/topics/{on.topic}",
+        "labels": LABELS,
         "push_config": {
             "push_endpoint": endpoint,
             "oidc_token": {"service_account_email": settings.account(on.handler), "audience": endpoint},
             "no_wrapper": {"write_metadata": True},
         },
         "ack_deadline_seconds": settings.ack_deadline,
+        "message_retention_duration": {"seconds": _KEPT},
         "enable_message_ordering": on.ordered,
         "retry_policy": {"minimum_backoff": _duration(retry.least), "maximum_backoff": _duration(retry.most)},
         "dead_letter_policy": {
@@ -119,12 +110,13 @@ def _index(settings: Settings, project: str, topic: str, url: str, retry: Retry)
     return {
         "name": f"{project}/subscriptions/{index(topic)}",
         "topic": f"{project}/topics/{topic}",
+        "labels": LABELS,
         "push_config": {
             "push_endpoint": endpoint,
             "oidc_token": {"service_account_email": settings.account(INDEX), "audience": endpoint},
         },
         "ack_deadline_seconds": settings.ack_deadline,
-        "message_retention_duration": {"seconds": HOLD_DAYS * 86400},
+        "message_retention_duration": {"seconds": HOLD_DAYS * _DAY},
         "retry_policy": {"minimum_backoff": _duration(retry.least), "maximum_backoff": _duration(retry.most)},
         "expiration_policy": {},
     }
