@@ -95,15 +95,15 @@ def mount_dead_letters(app: FastAPI, world: World) -> None:
     """POST /v1/push/index, for every `--index` subscription; POST /v1/tasks/dead-letters"""
 
     async def index(request: Request) -> Response:
-        body = await read_body(request, world.settings.push_limit)
-        assert world.arrivals is not None
-        await world.arrivals.receive(request.scope["headers"], body)
+        async with read_body(request, world.settings.push_limit, world.room) as body:
+            assert world.arrivals is not None
+            await world.arrivals.receive(request.scope["headers"], body)
         return no_content()
 
     async def replay(request: Request) -> Response:
-        await read_body(request, TASK_LIMIT)
-        assert world.dead_letters is not None
-        await world.dead_letters.run(request.scope["headers"])
+        async with read_body(request, TASK_LIMIT, world.room):
+            assert world.dead_letters is not None
+            await world.dead_letters.run(request.scope["headers"])
         return no_content()
 
     _post(app, "/v1/push/index", index, INDEX)

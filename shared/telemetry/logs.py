@@ -28,6 +28,7 @@ type Severity = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 type Line = Literal[
     "started", "will not start", "could not start", "message", "webhook", "handler failed", "handler stopped",
     "endpoint failed", "reconciled", "view failed", "keys not fetched", "metric", "uncaught", "printed", "library",
+    "dead letter", "dead letters moved",
 ]  # fmt: skip
 LINES: frozenset[str] = frozenset(get_args(Line.__value__))
 _UNLISTED = "unlisted"
@@ -86,7 +87,7 @@ FIELDS: Mapping[str, type[int] | type[float] | re.Pattern[str] | frozenset[str]]
     "versions": int,
     "hidden": int,
     "published": int,
-    "plan": str,  # a hash
+    "plan": _HEX,  # a hash
 }
 
 
