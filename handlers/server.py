@@ -29,5 +29,5 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 control_socket_disable = True  # nobody talks to a running gunicorn, and its socket would want a home directory
 accesslog = None  # paths and headers are others' text
 logger_class = "shared.telemetry.gunicorn.Logger"
-# limit_request_* hold for gunicorn's own parser, which the Uvicorn worker replaces: handlers/wire.py bounds the head of a request,
+# limit_request_* hold for gunicorn's own parser, which the Uvicorn worker replaces: handlers/wire.py bounds a request's head,
 # handlers/http.py its body.
