@@ -110,10 +110,10 @@ def _settings() -> Settings:
     raise SystemExit(REFUSED)
 
 
-def bare_app() -> FastAPI:
-    """Every zone's endpoints with nothing behind them: for the contract."""
+def bare_app(zone: Zone = Zone.ALL) -> FastAPI:
+    """A zone's endpoints, or every zone's, with nothing behind them: for the contract and who checks it from outside."""
     app = FastAPI(version=VERSION)
-    _mount(app, World(Settings.model_validate({"ZONE": Zone.ALL, "tigergraph_url": "https://graph.example"})))
+    _mount(app, World(Settings.model_validate({"ZONE": zone, "tigergraph_url": "https://graph.example"})))
     return app
 
 

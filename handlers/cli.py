@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BENCHES = (
     *("start", "deid", "text", "dlp", "utility", "ledger", "simulate", "model", "reconcile", "views", "deadletters"),
-    *("attacks", "fuzz", "canary", "telemetry", "cdc", "graph"),
+    *("attacks", "fuzz", "canary", "telemetry", "cdc", "graph", "image"),
 )
 
 
@@ -111,6 +111,21 @@ def _parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="the locked packages: their licences, and what is known against them")
     audit.add_argument("--strict", action="store_true", help="fail if vulnerabilities can not be looked up")
     audit.set_defaults(run=_audit)
+
+    smoke = commands.add_parser("smoke", help="what answers at this URL, from outside: health, shut doors, headers")
+    smoke.add_argument("url", metavar="URL")
+    smoke.add_argument("--zone", choices=("ingress", "clinical", "analytics", "ops", "all"), default="all")
+    smoke.add_argument("--identity", action="store_true", help="with this machine's service account's token")
+    smoke.set_defaults(run=_smoke)
+
+    release = commands.add_parser("release", help="for the build: scan an image, deploy it by steps, go back")
+    release.add_argument("verb", choices=("deploy", "scan", "print"))
+    release.add_argument("--commit", default="unknown", help="names the revisions")
+    release.add_argument("--look", type=float, default=15, metavar="S", help="seconds between two looks at the numbers")
+    release.add_argument(
+        "--patience", type=float, default=300, metavar="S", help="seconds that a quiet zone is watched"
+    )
+    release.set_defaults(run=_release)
 
     openapi = commands.add_parser("openapi", help="write the OpenAPI contract to schemas/openapi/v1.json")
     openapi.add_argument("--release", action="store_true", help="this is what is promised from now on")
@@ -352,6 +367,21 @@ def _audit(options: argparse.Namespace) -> int:
     from handlers.audit_packages import run
 
     return run(ROOT, strict=options.strict)
+
+
+def _smoke(options: argparse.Namespace) -> int:
+    import asyncio
+
+    from handlers.smoke import run
+    from shared.settings import Zone
+
+    return asyncio.run(run(options.url, Zone(options.zone), identity=options.identity))
+
+
+def _release(options: argparse.Namespace) -> int:
+    from handlers.release.command import run
+
+    return run(options)
 
 
 def _openapi(options: argparse.Namespace) -> int:

@@ -1,19 +1,33 @@
-"""Gunicorn's configuration: `gunicorn -c python:handlers.server 'handlers.app:create_app()'`.
+"""Gunicorn's configuration: `gunicorn -c python:handlers.server 'handlers.app:create_app()'`. Every value has its reason.
 
-Uvicorn workers, never `--reload`, nothing loaded before the fork (gRPC does not survive one). No access log: paths and
-headers are others' text. Stops within Cloud Run's ten seconds.
+How it stops, within Cloud Run's ten seconds after SIGTERM:
+
+    0 s   no more connections; new pushes on old ones are sent back (429), and Pub/Sub sends them to another instance
+    6 s   what is still in work is cancelled and gives its lease back (handlers/worker.py)
+    7 s   batches are flushed, clients hang up (handlers/app.py)
+    8 s   gunicorn ends a worker that is not done (graceful_timeout)
 """
 
 import os
 
 bind = f"{os.environ.get('STARVIT_HOST', '0.0.0.0')}:{os.environ.get('PORT', '8080')}"  # noqa: S104 - in its container
-workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
 worker_class = "handlers.worker.Worker"
-preload_app = False
+# One for each CPU, and an instance has one: Cloud Run adds instances, and each worker would hold clients and keys of its own.
+workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
+preload_app = False  # gRPC's threads do not survive a fork
+# A worker whose loop stands still for so long is replaced. Never shorter than the request timeout.
 timeout = int(float(os.environ.get("STARVIT_REQUEST_TIMEOUT", "60")))
 graceful_timeout = 8
-keepalive = 75
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 - heartbeats never wait for a disk
-control_socket_disable = True
-accesslog = None
+# Longer than Google's front ends keep an idle connection (600 s): who closes first must be the one who sends, or a request
+# meets a closing socket and is lost as a 503.
+keepalive = 620
+max_requests = (
+    0  # no restart on a count: with one worker it would be an outage of seconds, to hide a leak we would rather see
+)
+# Heartbeats never wait for a disk; where everything else is read-only, /dev/shm is not.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112
+control_socket_disable = True  # nobody talks to a running gunicorn, and its socket would want a home directory
+accesslog = None  # paths and headers are others' text
 logger_class = "shared.telemetry.gunicorn.Logger"
+# limit_request_* hold for gunicorn's own parser, which the Uvicorn worker replaces: handlers/wire.py bounds a request's head,
+# handlers/http.py its body.

@@ -21,7 +21,6 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # the package has no types
         "log_config": None,
         "server_header": False,
         "proxy_headers": False,  # the address is taken from the last hop only, see handlers/endpoints.py
-        "timeout_keep_alive": 75,
         "timeout_graceful_shutdown": 6,  # seconds to finish what is in work; two are left for leases and batches
     }
 

@@ -50,12 +50,12 @@ def run(*, as_json: bool) -> int:
 
 
 def _measured(zone: str) -> Figure:
-    runs = [_once(zone) for _ in range(RUNS)]
+    runs = [once(zone) for _ in range(RUNS)]
     ready, worker, master = (statistics.median(values) for values in zip(*runs, strict=True))
     return Figure(zone, round(ready, 2), round(worker, 1), round(master, 1))
 
 
-def _once(zone: str) -> tuple[float, float, float]:
+def once(zone: str) -> tuple[float, float, float]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -74,7 +74,7 @@ def _once(zone: str) -> tuple[float, float, float]:
         command, cwd=ROOT, env=environment(zone, **settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        _until_ready(port)
+        until_ready(port)
         ready = time.monotonic() - started
         [worker] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         return ready, _resident(int(worker)), _resident(process.pid)
@@ -83,7 +83,7 @@ def _once(zone: str) -> tuple[float, float, float]:
         process.wait(15)
 
 
-def _until_ready(port: int) -> None:
+def until_ready(port: int) -> None:
     with httpx.Client(trust_env=False) as http:
         for _ in range(1000):
             try:

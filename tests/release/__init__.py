@@ -1,0 +1,1 @@
+"""The release: decided from numbers, done by gcloud, and undone when the numbers are bad."""
