@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
+import orjson
+
 from handlers.deadletters.records import RECOVERABLE
 from shared.deadletters.port import Entry, Index, Place
 
-_PAGE = 2000
+_PAGE, _TEXTS = 2000, 10_000
 _AGES = (("under an hour", 3600), ("under a day", 86_400), ("under a week", 7 * 86_400), ("older", None))
 
 
@@ -55,6 +57,14 @@ async def each(index: Index, *, plan: str = "", aside: bool = False) -> AsyncIte
         after = page[-1].place
 
 
+async def texts(index: Index, *, aside: bool) -> AsyncIterator[list[str]]:
+    """All entries as JSON, page by page."""
+    after: Place | None = None
+    while page := await index.texts(after, aside=aside, limit=_TEXTS):
+        yield [text for _, text in page]
+        after, _ = page[-1]
+
+
 async def count(index: Index, now: float) -> dict[str, Mapping[str, int]]:
     """How many lie aside: by handler, code, cause, state, age, type and project."""
     counters: dict[str, Counter[str]] = {
@@ -62,22 +72,19 @@ async def count(index: Index, now: float) -> dict[str, Mapping[str, int]]:
     }
     bounds = [(name, instant(now - seconds) if seconds else "") for name, seconds in _AGES]
     total = 0
-    async for page in each(index, aside=True):
+    async for page in texts(index, aside=True):
         total += len(page)
         _count(counters, page, bounds)
     return {"messages": {"all": total}, **{name: dict(found.most_common()) for name, found in counters.items()}}
 
 
-def _count(counters: Mapping[str, Counter[str]], page: Iterable[Entry], bounds: list[tuple[str, str]]) -> None:
-    for one in page:
-        counters["handler"][one.handler] += 1
-        counters["code"][one.code] += 1
-        counters["state"][one.state.value] += 1
-        counters["age"][next(name for name, bound in bounds if one.set_aside >= bound)] += 1
-        counters["type"][one.resource_type or "-"] += 1
-        counters["project"][one.project] += 1
-        if one.cause:
-            counters["cause"][one.cause] += 1
+def _count(counters: Mapping[str, Counter[str]], page: Iterable[str], bounds: list[tuple[str, str]]) -> None:
+    entries = [orjson.loads(text) for text in page]
+    for name in ("handler", "code", "state", "project"):
+        counters[name].update(one[name] for one in entries)
+    counters["age"].update(next(name for name, bound in bounds if one["set_aside"] >= bound) for one in entries)
+    counters["type"].update(one["resource_type"] or "-" for one in entries)
+    counters["cause"].update(one["cause"] for one in entries if one["cause"])
 
 
 def instant(seconds: float) -> str:

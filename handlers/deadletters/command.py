@@ -111,6 +111,10 @@ async def _lines(
     desk: Desk, options: argparse.Namespace, write: Callable[[list[Entry]], object], *, every: bool = False
 ) -> None:
     chosen = _filter(options)
+    if write is _say_all and not chosen.given():  # as they are stored
+        async for texts in desk.all_texts(every=every or options.every):
+            _write("\n".join([*texts, ""]).encode())
+        return
     async for page in desk.all_records(every=every or options.every):
         write([one for one in page if chosen.matches(one)])
 

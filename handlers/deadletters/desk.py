@@ -102,6 +102,10 @@ class Desk:
         """Everything that lies aside, or that a plan has, page by page."""
         return each(self.index, plan=plan, aside=not every and not plan)
 
+    def all_texts(self, *, every: bool = False) -> AsyncIterator[list[str]]:
+        """The same of all, as JSON."""
+        return choosing.texts(self.index, aside=not every)
+
     async def event(self, event: str) -> Life | None:
         """The life of an event across all handlers; None if nobody knows it."""
         entries = await self.index.of_event(event)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.deadletters.port import ASIDE, Entry, Place, Plan
-from shared.deadletters.stored import entry, plan
+from shared.deadletters.stored import entry, plan, text
 from shared.ledger.firestore import store_down
 
 if TYPE_CHECKING:
@@ -58,6 +58,11 @@ class FirestoreIndex:
         if aside:
             query = query.where(filter=_equal("aside", True))
         return await self._query(query.start_after({"order": _SEPARATOR.join(after)}) if after else query)
+
+    async def texts(
+        self, after: Place | None = None, *, aside: bool = False, limit: int = 1000
+    ) -> list[tuple[Place, str]]:
+        return [(one.place, text(one)) for one in await self.page(after, aside=aside, limit=limit)]
 
     async def change(self, entries: Sequence[Entry]) -> list[bool]:
         made = []

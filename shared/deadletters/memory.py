@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Sequence
 
 from shared.deadletters.port import ASIDE, Entry, Place, Plan
+from shared.deadletters.stored import text
 
 
 class MemoryIndex:
@@ -32,6 +33,11 @@ class MemoryIndex:
             if one.place > start and (not plan or one.plan == plan) and (not aside or one.state in ASIDE)
         )
         return heapq.nsmallest(limit, wanted, key=lambda one: one.place)
+
+    async def texts(
+        self, after: Place | None = None, *, aside: bool = False, limit: int = 1000
+    ) -> list[tuple[Place, str]]:
+        return [(one.place, text(one)) for one in await self.page(after, aside=aside, limit=limit)]
 
     async def change(self, entries: Sequence[Entry]) -> list[bool]:
         made = []

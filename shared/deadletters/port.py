@@ -130,6 +130,12 @@ class Index(Protocol):
         """The next entries by time: of one plan, or of all; with `aside`, of what lies aside still."""
         ...
 
+    async def texts(
+        self, after: Place | None = None, *, aside: bool = False, limit: int = 1000
+    ) -> list[tuple[Place, str]]:
+        """`page` of all, each entry as JSON: an object each costs most of a list of a hundred thousand."""
+        ...
+
     async def change(self, entries: Sequence[Entry]) -> list[bool]:
         """Put each in the place of the revision before its own; whether it was that one."""
         ...

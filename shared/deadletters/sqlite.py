@@ -36,6 +36,8 @@ _OF_EVENT = "SELECT record FROM entries WHERE event = ? ORDER BY set_aside, topi
 _PAGE = """
 SELECT record FROM entries WHERE {} (set_aside, topic, message) > (?, ?, ?)
 ORDER BY set_aside, topic, message LIMIT ?"""
+_TEXTS = _PAGE.replace("SELECT record", "SELECT set_aside, topic, message, record", 1)
+_TEXTS_OF_ALL, _TEXTS_ASIDE = _TEXTS.format(""), _TEXTS.format("aside = 1 AND")
 _PAGE_OF_ALL, _PAGE_ASIDE = _PAGE.format(""), _PAGE.format("aside = 1 AND")
 _PAGE_OF_PLAN, _PAGE_ASIDE_OF_PLAN = _PAGE.format("plan = ? AND"), _PAGE.format("aside = 1 AND plan = ? AND")
 _CHANGE = """
@@ -75,6 +77,18 @@ class SqliteIndex:
         if plan:
             return await self._select(_PAGE_ASIDE_OF_PLAN if aside else _PAGE_OF_PLAN, (plan, *start, limit))
         return await self._select(_PAGE_ASIDE if aside else _PAGE_OF_ALL, (*start, limit))
+
+    async def texts(
+        self, after: Place | None = None, *, aside: bool = False, limit: int = 1000
+    ) -> list[tuple[Place, str]]:
+        statement, values = _TEXTS_ASIDE if aside else _TEXTS_OF_ALL, (*(after or ("", "", "")), limit)
+
+        def call(connection: sqlite3.Connection) -> list[tuple[Place, str]]:
+            return [
+                ((at, topic, message), record) for at, topic, message, record in connection.execute(statement, values)
+            ]
+
+        return await self._store.run(call, writes=False)
 
     async def change(self, entries: Sequence[Entry]) -> list[bool]:
         rows = [

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import orjson
 import pytest
 
 from shared.deadletters.firestore import FirestoreIndex
@@ -18,6 +19,7 @@ from shared.deadletters.memory import MemoryIndex
 from shared.deadletters.opening import open_index
 from shared.deadletters.port import ASIDE, Entry, Index, Plan, Stage, State
 from shared.deadletters.sqlite import SqliteIndex
+from shared.deadletters.stored import entry as stored
 from shared.errors import Code, Problem
 from shared.settings import Settings
 from tests.contracts.emulator import firestore_emulator, free_port
@@ -108,6 +110,16 @@ async def test_of_many_that_tell_at_once_one_is_kept(pair: Pair) -> None:
     assert await pair.a.page() == [kept[0]]
 
 
+async def test_a_list_says_as_text_what_its_pages_say(pair: Pair) -> None:
+    entries = [replace(ENTRY, message=str(number)) for number in (1, 2, 3)]
+    for one in entries:
+        await pair.a.add(one)
+    first = await pair.b.texts(limit=2)
+    rest = await pair.b.texts(first[-1][0])
+    assert [stored(orjson.loads(text)) for _, text in (*first, *rest)] == entries
+    assert [place for place, _ in rest] == [entries[2].place]
+
+
 async def test_pages_follow_each_other_by_time_and_leave_nothing_out(pair: Pair) -> None:
     entries = [entry(number) for number in (7, 3, 9, 1, 5)]
     entries.append(entry(3, topic="audit.quarantine"))
@@ -126,6 +138,7 @@ async def test_what_lies_aside_still_is_told_from_what_was_moved(pair: Pair, sta
     moved = replace(entry(1), state=state, revision=1)
     assert await pair.a.change([moved]) == [True]
     assert await pair.b.page(aside=True) == ([moved] if state in ASIDE else [])
+    assert [place for place, _ in await pair.b.texts(aside=True)] == ([moved.place] if state in ASIDE else [])
     assert await pair.b.page() == [moved]
 
 
