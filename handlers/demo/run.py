@@ -10,7 +10,6 @@ The truth is what Medplum answered to the clinic; the outcome is what the wareho
 import asyncio
 import json
 from contextlib import suppress
-from pathlib import Path
 from time import monotonic
 
 from handlers.demo import plants
@@ -244,8 +243,9 @@ class Demo:
         for cell in stack.graph.dump():
             scanner.scan("graph", cell)
         scanner.scan_file("log", stack.service.log)
-        for file in Path(stack.settings.ledger.removeprefix("sqlite:")).parent.glob("ledger.sqlite*"):
-            scanner.scan_file("ledger", file)
+        for file in stack.service.log.parent.rglob("*"):  # the ledger, marks, metrics, the index of dead letters
+            if file.is_file() and file != stack.service.log:
+                scanner.scan_file("ledger", file)
         return scanner
 
 

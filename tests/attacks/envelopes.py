@@ -221,7 +221,8 @@ PUSHES: Family = {
     "a type of another handler": binary(
         Code.UNKNOWN_TYPE,
         json.dumps(
-            {"project": "clinic", "resourceType": "Patient", "key": "b1" * 16, "sequence": "1", "deleted": True}
+            {"project": "clinic", "keyId": "k1", "resourceType": "Patient", "key": "b1" * 16}
+            | {"sequence": "1", "deleted": True}
         ).encode(),
         ce_type="io.starvit.analytics.committed.v1",
     ),
