@@ -41,8 +41,8 @@ def run(options: argparse.Namespace) -> int:
         if not chosen:
             return _wrong("no such tenant")
         settings = settings.model_copy(update={"tenants": chosen})
-    if lacking := deployment.lacks(settings):
-        return _wrong(f"not set: {', '.join(lacking)}")
+    if refusal := deployment.refusal(settings):
+        return _wrong(refusal)
     if options.fix_subscription:
         return asyncio.run(_mend(settings, deployment, options))
     return asyncio.run(_examine(settings, deployment, as_json=options.json))

@@ -38,8 +38,8 @@ def run(options: argparse.Namespace) -> int:
         settings, deployment = described()
     except (ValidationError, SettingsError, OSError):
         return _wrong("the settings can not be read")
-    if lacking := deployment.lacks(settings):
-        return _wrong(f"not set: {', '.join(lacking)}")
+    if refusal := deployment.refusal(settings):
+        return _wrong(refusal)
     return asyncio.run(_print(settings, deployment, only, options))
 
 
