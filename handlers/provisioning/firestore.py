@@ -17,11 +17,11 @@ ASCENDING, DESCENDING, NONE = "ascending", "descending", "none"
 
 
 class Field(NamedTuple):
-    """`path` is `*` for all that are not named. `index`: the order that a query asks for it in."""
+    """`path` is `*` for all that are not named. `order`: the one that a query asks for it in."""
 
     collection: str
     path: str
-    index: str = NONE
+    order: str = NONE
     ttl: bool = False
 
 
@@ -61,7 +61,9 @@ class FirestoreArea:
     def __init__(self, client: "FirestoreAdminAsyncClient", project: str, location: str) -> None:
         self._client, self._project, self._location = client, f"projects/{project}", location
         self._fields = {f"{on}/{one.collection}.{one.path}": (on, one) for on in FIELDS for one in FIELDS[on]}
-        self._indexes = {f"{on}/{of}: {', '.join(paths)}": (on, of, paths) for on in INDEXES for of, paths in INDEXES[on]}
+        self._indexes = {
+            f"{on}/{of}: {', '.join(paths)}": (on, of, paths) for on in INDEXES for of, paths in INDEXES[on]
+        }
 
     async def plan(self) -> list[Change]:
         changes = []
@@ -101,7 +103,7 @@ class FirestoreArea:
         return [
             compared(self.name, "database", database, wanted, found, fixed=("location",), way=_WAY),
             *(
-                compared(self.name, "field", name, {"index": field.index, "ttl": field.ttl}, facts[name])
+                compared(self.name, "field", name, {"index": field.order, "ttl": field.ttl}, facts[name])
                 for name, field in fields.items()
             ),
             *(
@@ -149,7 +151,7 @@ class FirestoreArea:
         await made.result(timeout=_PATIENCE)
 
     async def _mend(self, database: str, field: Field) -> None:
-        indexes = [] if field.index == NONE else [_index((field.path,), field.index)]
+        indexes = [] if field.order == NONE else [_index((field.path,), field.order)]
         wanted: dict[str, Any] = {"name": self._path(database, field), "index_config": {"indexes": indexes}}
         paths = ["index_config"]
         if field.ttl:

@@ -7,8 +7,9 @@
     a push's account                   ─► token creator for that agent, or it can not push
     a team                             ─► subscriber on its own subscription, and nothing else
 
-A handler that is not served asks for nothing. Roles stand on single topics, subscriptions, secrets, services and views; on the project only where Google has no finer
-place (DLP, traces, jobs), and for Firestore under a condition on the database's name.
+A handler that is not served asks for nothing. Roles stand on single topics, subscriptions, secrets, services and views; on
+the project only where Google has no finer place (DLP, traces, jobs), and for Firestore under a condition on the database's
+name.
 """
 
 from collections.abc import Iterator

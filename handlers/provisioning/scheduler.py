@@ -1,7 +1,7 @@
 """Cloud Scheduler: the jobs that ask a zone for work, each with an identity token of its own account.
 
-    starvit-reconcile     ─► clinical  what no webhook told of
-    starvit-dead-letters  ─► ops       what a dependency's outage left behind, once it is over
+starvit-reconcile     ─► clinical  what no webhook told of
+starvit-dead-letters  ─► ops       what a dependency's outage left behind, once it is over
 """
 
 from typing import Any

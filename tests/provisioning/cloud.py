@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from handlers.provisioning.areas import opened
 from handlers.provisioning.changes import Act, Change
 from handlers.provisioning.deployment import Deployment
@@ -14,6 +16,7 @@ from shared.local.firestore_admin import FirestoreAdmin
 from shared.local.googleapis import GoogleApis
 from shared.local.pubsub import PubSub
 from shared.settings import Settings
+from shared.sinks.bigquery import schema
 from shared.sinks.channels import publisher_client, subscriber_client
 from tests.tenant import settings
 
@@ -77,3 +80,17 @@ async def cloud(**changed: Any) -> AsyncIterator[Cloud]:
         publisher = await stack.enter_async_context(publisher_client(address))
         subscriber = await stack.enter_async_context(subscriber_client(address))
         yield Cloud(using, deployment, google, firestore, publisher, subscriber)
+
+
+def wanting(monkeypatch: pytest.MonkeyPatch, column: dict[str, str]) -> None:
+    """From now on schemas/bigquery has one column more in the current rows."""
+    usual = schema.table
+
+    def table(name: str, project: str, dataset: str) -> schema.Resource:
+        resource: schema.Resource = usual(name, project, dataset)
+        if name == schema.CURRENT:
+            fields: Any = resource["schema"]
+            fields["fields"].append(column)
+        return resource
+
+    monkeypatch.setattr(schema, "table", table)

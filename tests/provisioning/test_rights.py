@@ -87,7 +87,9 @@ def test_whatever_pushes_has_an_account_whose_tokens_pubsub_may_make() -> None:
 def test_whoever_calls_has_an_account_and_every_account_calls_or_runs_something() -> None:
     members = {one.member.removeprefix("serviceAccount:") for one in WANTED}
     assert set(account_names(settings())) == {
-        one for one in members if one.startswith(("starvit-", "push-")) and one.endswith("@starvit.iam.gserviceaccount.com")
+        one
+        for one in members
+        if one.startswith(("starvit-", "push-")) and one.endswith("@starvit.iam.gserviceaccount.com")
     }
 
 

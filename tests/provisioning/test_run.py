@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from handlers.provisioning import hold
+from handlers.provisioning.bigquery import name_of
 from handlers.provisioning.changes import Act, Change
 from handlers.provisioning.firestore import FIELDS, INDEXES
 from handlers.provisioning.scheduler import DEAD_LETTERS, RECONCILE, job
@@ -15,7 +16,7 @@ from handlers.provisioning.wanted import names
 from shared.deadletters.firestore import FirestoreIndex
 from shared.sinks.bigquery import schema, view_tables
 from shared.views import shipped
-from tests.provisioning.cloud import ANALYSTS, Cloud, cloud
+from tests.provisioning.cloud import ANALYSTS, Cloud, cloud, wanting
 
 VALIDATION = "fhir.changed--validation"
 
@@ -50,8 +51,8 @@ async def test_an_empty_project_is_made_whole_and_a_second_run_has_nothing_to_do
 async def test_every_part_of_a_deployment_is_wanted(made: Cloud) -> None:
     seen = {(change.kind, change.name) for change in made.seen}
     assert {name for kind, name in seen if kind == "topic"} == set(names(made.settings))
-    tables = [one["tableReference"] for one in view_tables.dataset("starvit", "clinic", "safe-harbor")]
-    assert {f"clinic.{one['tableId']}" for one in tables} == {name for kind, name in seen if kind in ("table", "view")}  # type: ignore[index]
+    tables = {name_of(one) for one in view_tables.dataset("starvit", "clinic", "safe-harbor")}
+    assert {f"clinic.{one}" for one in tables} == {name for kind, name in seen if kind in ("table", "view")}
     assert ("field", "clinical/ledger.expires") in seen
     assert ("index", "ops/dead-letters: aside, plan, order") in seen
     assert {name for kind, name in seen if kind == "job"} == {"starvit-reconcile", "starvit-dead-letters"}
@@ -213,7 +214,7 @@ async def test_every_query_of_what_lies_aside_has_its_index(monkeypatch: pytest.
         for aside in (False, True):
             await index.page(plan=plan, aside=aside)
     await index.close()
-    single = {field.path for field in FIELDS["ops"] if field.index != "none"}
+    single = {field.path for field in FIELDS["ops"] if field.order != "none"}
     of_several = [paths for _, paths in INDEXES["ops"]]
     for equal, order in asked:
         assert order == ["order"]
@@ -247,23 +248,12 @@ async def test_analysts_read_every_published_view_and_the_clinical_zone_only_key
 async def test_a_table_that_lacks_a_column_is_given_it_and_one_that_can_not_grow_so_is_refused(
     made: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = schema.table
-
-    def wanting(field: dict[str, str]) -> None:
-        def table(name: str, *at: str) -> schema.Resource:
-            resource: Any = usual(name, *at)
-            if name == schema.CURRENT:
-                resource["schema"]["fields"].append(field)
-            return resource
-
-        monkeypatch.setattr(schema, "table", table)
-
-    wanting({"name": "added", "type": "STRING", "mode": "REQUIRED"})
+    wanting(monkeypatch, {"name": "added", "type": "STRING", "mode": "REQUIRED"})
     [refused] = await made.provision("bigquery")
     assert (refused.kind, refused.name, refused.act) == ("table", "clinic.current_rows", Act.REFUSED)
     assert "added is new and required" in refused.how
     assert "backfill" in refused.how
-    wanting({"name": "added", "type": "STRING", "mode": "NULLABLE"})
+    wanting(monkeypatch, {"name": "added", "type": "STRING", "mode": "NULLABLE"})
     [grown] = await made.provision("bigquery")
     assert (grown.act, grown.how, grown.done) == (Act.CHANGE, "adds added STRING", True)
     assert await made.provision("bigquery") == []
