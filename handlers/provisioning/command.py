@@ -20,6 +20,7 @@ from handlers.deadletters.command import settings as running_settings
 from handlers.provisioning.areas import NAMES, opened
 from handlers.provisioning.changes import Act, Change
 from handlers.provisioning.deployment import Deployment
+from handlers.provisioning.iam import HERE
 from handlers.provisioning.run import run as run_areas
 from shared.settings import Settings
 
@@ -50,6 +51,7 @@ def described() -> tuple[Settings, Deployment]:
 
 async def _print(settings: Settings, deployment: Deployment, only: list[str], options: argparse.Namespace) -> int:
     counts: Counter[str] = Counter()
+    absent: Counter[str] = Counter()
     named = set(options.delete)
     async with opened(settings, deployment, only) as areas:
         async for change in run_areas(areas, apply=options.apply, delete=options.delete):
@@ -57,9 +59,13 @@ async def _print(settings: Settings, deployment: Deployment, only: list[str], op
             named.discard(change.name)
             if options.json:
                 print(json.dumps(asdict(change)), flush=True)
+            elif change.how == HERE:
+                absent[change.kind] += 1
             elif change.act is not Act.KEEP:
                 print(_line(change), flush=True)
     if not options.json:
+        if absent:
+            print(f". {HERE}, and so not looked at: {', '.join(f'{count} {kind}' for kind, count in absent.items())}")
         print(_sum(counts, apply=options.apply))
     for name in sorted(named):
         print(f"provision: nothing here is called {name}", file=sys.stderr)

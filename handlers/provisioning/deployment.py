@@ -65,6 +65,10 @@ class Deployment(BaseSettings):
         default_factory=dict,
         description="tenant's name → a Medplum client that may read Subscriptions, memberships and access policies",
     )
+    untold: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="tenant's name → types that no Subscription is meant to tell of, only reconcile",
+    )
     google_url: str = Field(default="", description="URL of a local stand-in of Google's REST APIs; empty in the cloud")
     firestore_admin_endpoint: str = Field(
         default="", description="host:port of a local Firestore Admin; empty in the cloud"

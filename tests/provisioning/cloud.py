@@ -23,6 +23,7 @@ from tests.tenant import settings
 SERVICES = tuple(f"starvit-{zone}" for zone in ("ingress", "clinical", "analytics", "ops"))
 SECRETS = tuple(f"starvit-{zone}-tenants" for zone in ("ingress", "clinical", "analytics"))
 ANALYSTS = "analysts@clinic.example"
+_TABLE = schema.table
 
 
 @dataclass(slots=True)
@@ -83,11 +84,10 @@ async def cloud(**changed: Any) -> AsyncIterator[Cloud]:
 
 
 def wanting(monkeypatch: pytest.MonkeyPatch, column: dict[str, str]) -> None:
-    """From now on schemas/bigquery has one column more in the current rows."""
-    usual = schema.table
+    """From now on schemas/bigquery has this one column more in the current rows."""
 
     def table(name: str, project: str, dataset: str) -> schema.Resource:
-        resource: schema.Resource = usual(name, project, dataset)
+        resource: schema.Resource = _TABLE(name, project, dataset)
         if name == schema.CURRENT:
             fields: Any = resource["schema"]
             fields["fields"].append(column)

@@ -79,5 +79,5 @@ async def test_teams_are_provisioned_and_one_that_left_is_shown_as_reading_along
         assert push.push_config.oidc_token.service_account_email == PUSHED
         assert not pull.dead_letter_policy.dead_letter_topic
         project.deployment = project.deployment.model_copy(update={"teams": {}})
-        left = [(one.name, one.act) for one in await project.provision()]
-        assert left == [(RESEARCH, Act.EXTRA), (QUALITY, Act.EXTRA)]
+        left = {(one.name, one.act) for one in await project.provision()}
+        assert left == {(RESEARCH, Act.EXTRA), (QUALITY, Act.EXTRA)}
