@@ -65,7 +65,7 @@ async def _print(settings: Settings, deployment: Deployment, only: list[str], op
                 print(_line(change), flush=True)
     if not options.json:
         if absent:
-            print(f". {HERE}, and so not looked at: {', '.join(f'{count} {kind}' for kind, count in absent.items())}")
+            print(f". {HERE}, and so not looked at: {', '.join(map(_counted, absent.items()))}")
         print(_sum(counts, apply=options.apply))
     for name in sorted(named):
         print(f"provision: nothing here is called {name}", file=sys.stderr)
@@ -77,6 +77,11 @@ def _line(change: Change) -> str:
     rest = " - ".join(part for part in (fields, change.how) if part)
     done = " [done]" if change.done else ""
     return f"{_SIGNS[change.act]} {change.kind:<13}{change.name}{done}{'  ' if rest else ''}{rest}"
+
+
+def _counted(absent: tuple[str, int]) -> str:
+    kind, count = absent
+    return f"{count} {kind}{'' if count == 1 else 's'}"
 
 
 def _shown(value: object) -> str:
