@@ -219,8 +219,8 @@ def refresh(root: Path) -> list[Path]:
 
 def _setting(name: str, field: Any) -> tuple[str, str, str]:
     variable = "ZONE" if name == "zone" else f"STARVIT_{name.upper()}"
-    default = field.default
-    shown = "-" if default in (None, "", ()) else ", ".join(default) if isinstance(default, tuple) else str(default)
+    default = field.get_default(call_default_factory=True)
+    shown = "-" if default in (None, "", (), {}) else ", ".join(default) if isinstance(default, tuple) else str(default)
     return f"`{variable}`", f"`{shown}`" if shown != "-" else "-", field.description
 
 

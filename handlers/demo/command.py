@@ -17,7 +17,7 @@ from handlers.deadletters.command import RUNNING_DEMO
 from handlers.demo.display import Display
 from handlers.demo.run import AUDIT, Demo
 from handlers.demo.service import environment_of
-from handlers.demo.stack import OPERATOR, PROJECT, RETRY, Stack, embedded
+from handlers.demo.stack import OPERATOR, PROJECT, PROJECT_NUMBER, RETRY, UNTOLD, Stack, embedded
 from handlers.demo.summary import Summary
 from shared.local.faults import Faults
 
@@ -104,6 +104,8 @@ async def _leave_running(display: Display, demo: Demo, stack: Stack) -> None:
     RUNNING_DEMO.touch(mode=0o600)
     operators = {stack.tenant.name: {"id": OPERATOR.id, "secret": OPERATOR.secret.get_secret_value()}}
     for_operators = {
+        "STARVIT_PROJECT_NUMBER": PROJECT_NUMBER,
+        "STARVIT_UNTOLD": json.dumps({stack.tenant.name: [UNTOLD]}),
         "STARVIT_OPERATORS": json.dumps(operators),
         "STARVIT_BACKOFF_LEAST": str(RETRY.least),
         "STARVIT_BACKOFF_MOST": str(RETRY.most),

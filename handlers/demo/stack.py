@@ -33,7 +33,8 @@ TYPES = (
     *("AllergyIntolerance", "DiagnosticReport", "DocumentReference", "Immunization", "MedicationRequest"),
 )  # one Medplum Subscription each, with a secret of its own
 OPERATOR = Client(id="operator", secret=SecretStr(secrets.token_urlsafe(32)))  # whoever runs `./dev doctor`
-UNTOLD = "Coverage"  # has no Subscription: only reconcile finds one
+UNTOLD = "Coverage"  # has a webhook and no Subscription: only reconcile finds one
+PROJECT_NUMBER = "415104041262"  # the Google Cloud project's, which its service agents bear
 AUDITORS = 4  # ClientApplications that write AuditEvents: each has Medplum's quota of 416 conditional creates a minute
 RETRY = Retry(least=0.2, most=30)  # the cloud's 10 to 600 s, for a machine that has less time
 TIME_SCALE = 0.02  # of Medplum's retry schedule: 20 s are 0.4 s
@@ -108,7 +109,9 @@ async def embedded(
         )
         async with publisher_client(pubsub_address) as publisher, subscriber_client(pubsub_address) as subscriber:
             await provision(settings, publisher, subscriber, url=lambda _: settings.public_url, retry=RETRY)
-        for criteria, (path, (secret,)) in zip(TYPES, tenant.webhooks.items(), strict=True):
+        for criteria in TYPES:
+            path = _webhook(criteria)
+            [secret] = tenant.webhooks[path]
             endpoint = f"{settings.public_url}/v1/webhooks/medplum/{path}"
             medplum.subscribe(PROJECT, criteria, endpoint, secret.get_secret_value(), log=True)
         service = Service(settings, port, directory / "service.log")
@@ -133,7 +136,7 @@ def make_tenant() -> Tenant:
             "name": "clinic",
             "dataset": "clinic",
             "policy": "safe-harbor",
-            "webhooks": {f"clinic-{type.lower()}": (_secret(),) for type in TYPES},
+            "webhooks": {_webhook(type): (_secret(),) for type in (*TYPES, UNTOLD)},
             "event_key": secrets.token_hex(32),
             "pseudonym_key": secrets.token_hex(32),
             "reader": Client(id="events-reader", secret=_secret()),
@@ -155,6 +158,10 @@ def _grant(medplum: Medplum, tenant: Tenant) -> None:
     for client in tenant.auditors:
         medplum.grant(PROJECT, client.id, {"resourceType": "AuditEvent", "interaction": ["create", "search", "read"]})
     medplum.add_project(PROJECT, [(OPERATOR.id, OPERATOR.secret.get_secret_value())])
+
+
+def _webhook(type: str) -> str:
+    return f"clinic-{type.lower()}"
 
 
 def _secret() -> str:

@@ -41,8 +41,8 @@ def run(options: argparse.Namespace) -> int:
         if not chosen:
             return _wrong("no such tenant")
         settings = settings.model_copy(update={"tenants": chosen})
-    if lacking := deployment.lacks(settings):
-        return _wrong(f"not set: {', '.join(lacking)}")
+    if refusal := deployment.refusal(settings):
+        return _wrong(refusal)
     if options.fix_subscription:
         return asyncio.run(_mend(settings, deployment, options))
     return asyncio.run(_examine(settings, deployment, as_json=options.json))
@@ -54,7 +54,7 @@ async def _examine(settings: Settings, deployment: Deployment, *, as_json: bool)
         found.append(finding)
         print(json.dumps(finding.line()) if as_json else _shown(finding), flush=True)
     if not as_json:
-        print(f"{len(found)} findings" if found else "nothing is wrong")
+        print(_sum(len(found)))
     return _BAD if bad(found) else _GOOD
 
 
@@ -86,6 +86,10 @@ async def _mend(settings: Settings, deployment: Deployment, options: argparse.Na
     }
     print(json.dumps(line) if options.json else _told(line))
     return _GOOD
+
+
+def _sum(found: int) -> str:
+    return "nothing is wrong" if not found else "1 finding" if found == 1 else f"{found} findings"
 
 
 def _told(line: dict[str, object]) -> str:

@@ -101,6 +101,11 @@ class Check(Enum):
     )
     DUPLICATE = Meaning(NOTE, "Another active Subscription tells of the same type.", "Delete one of them in Medplum.")
     TYPE_MISSING = Meaning(ERROR, "No working Subscription tells of a type that is wanted.", f"Write one: {_WITH}.")
+    TYPE_UNTOLD = Meaning(
+        NOTE,
+        "No Subscription tells of this type, and STARVIT_UNTOLD says that none is meant to: reconcile finds its changes.",
+        f"Nothing; or to have it told at once: {_WITH}.",
+    )
 
     # a Medplum client
     CLIENT_REFUSED = Meaning(ERROR, "Medplum refuses our client.", "Set its id and secret anew, or its AccessPolicy.")

@@ -44,7 +44,8 @@ class Project:
         """What its Subscriptions must fit."""
         webhooks = {name: [s.get_secret_value() for s in secrets] for name, secrets in self.tenant.webhooks.items()}
         url = self.deployment.url(self.settings, Zone.INGRESS)
-        return Expected(url, webhooks, self.tenant.types, local=self.settings.local)
+        untold = self.deployment.untold.get(self.tenant.name, ())
+        return Expected(url, webhooks, self.tenant.types, untold, local=self.settings.local)
 
     def operator(self) -> Asking | None:
         """Whoever reads the configuration."""

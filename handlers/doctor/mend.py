@@ -71,7 +71,12 @@ def _name(type: str, same: Sequence[Subscription], expected: Expected) -> str:
     for candidates in (named, alike):
         if len(candidates) == 1:
             return candidates.pop()
-    raise Unclear(f"name one with --webhook: {', '.join(sorted(expected.webhooks)) or 'the settings have none'}")
+    if not expected.webhooks:
+        raise Unclear("the settings have no webhook for this tenant: add one, with a secret")
+    which = "several webhooks may be meant" if named or alike else f"no webhook is named after {type}"
+    raise Unclear(
+        f"{which}: name one with --webhook, or add one to the settings ({', '.join(sorted(expected.webhooks))})"
+    )
 
 
 def _resource(type: str, webhook: str, expected: Expected, over: Subscription | None) -> dict[str, Any]:

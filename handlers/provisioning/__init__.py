@@ -4,11 +4,11 @@
                                  ├─► [compare] ─► create · change · keep · extra · refused ─► --apply ─► Google
     Google Cloud ──────► found ──┘
 
-    pubsub     topics, push subscriptions, and a pull subscription that holds each dead-letter and quarantine topic
-    bigquery   each release's dataset, tables and views; who may write, and which views analysts may read
-    firestore  the ledgers' databases: TTL, and fields that no index should hold
+    pubsub     topics, push subscriptions, what holds each dead-letter and quarantine topic, and other teams' subscriptions
+    bigquery   each release's dataset, tables and views, as the sink wants them; who may write, and what views may read
+    firestore  the databases of the ledgers and of what lies aside: TTL, and which fields an index holds
     iam        service accounts, and every right that a handler's scopes ask for
-    scheduler  the job that asks for reconcile
+    scheduler  the jobs that ask for reconcile and for the replays that are due
 
 Nothing is changed without `--apply` and nothing deleted without `--delete NAME`. Rights are added, never taken away.
 """

@@ -24,7 +24,7 @@ class AccountsArea:
         ]
         for email in found:
             if email not in self._wanted and email.startswith(_OURS):
-                how = "no zone and no handler of the catalog has it"
+                how = "no zone and no handler that is served has it"
                 changes.append(Change(self.name, "account", email, Act.EXTRA, how=how))
         return changes
 

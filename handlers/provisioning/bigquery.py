@@ -1,9 +1,10 @@
 """Each release's dataset with its tables and views, and who may come near them.
 
     dataset   WRITER for the analytics zone alone; its views are authorised, so that a reader of a view needs no table
-    table     what is there is not changed here: `tables` says what differs
+    table     grows by columns and by nothing else: what else differs is refused, with the migration to do
     view      gets its query anew; who may read which is a matter of rights.py
 
+What is wanted, and how it may change, is the sink's own (shared/sinks/bigquery): the views that analysts read among it.
 Google's client blocks, so each call is made in a thread.
 """
 
@@ -11,13 +12,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from handlers.provisioning import tables
 from handlers.provisioning.changes import Act, Change
 from handlers.provisioning.deployment import zone_account
 from handlers.provisioning.refusals import in_our_words
-from handlers.provisioning.tables import Kind, Step
 from handlers.provisioning.wanted import LABELS
 from shared.settings import Release, Settings, Zone
+from shared.sinks.bigquery import evolution, view_tables
+from shared.sinks.bigquery.evolution import Kind, Resource
 
 if TYPE_CHECKING:
     from google.cloud import bigquery
@@ -25,10 +26,26 @@ if TYPE_CHECKING:
 DATASET, TABLE, VIEW, ACCESS = "dataset", "table", "view", "access"
 _ACTS = {
     Kind.CREATE: Act.CREATE,
+    Kind.ALTER: Act.CHANGE,
     Kind.REPLACE_QUERY: Act.CHANGE,
     Kind.UP_TO_DATE: Act.KEEP,
     Kind.REFUSED: Act.REFUSED,
 }
+
+
+def wanted(project: str, release: Release) -> list[Resource]:
+    """A release's tables and views, each after what it reads."""
+    return [*view_tables.dataset(project, release.dataset, release.policy)]
+
+
+def name_of(resource: Resource) -> str:
+    """The table id."""
+    return str(resource["tableReference"]["tableId"])
+
+
+def views(project: str, release: Release) -> list[str]:
+    """The views of a release's dataset: its own, and those of schemas/views."""
+    return [name_of(resource) for resource in wanted(project, release) if "view" in resource]
 
 
 class BigQueryArea:
@@ -41,7 +58,7 @@ class BigQueryArea:
         self._project = settings.gcp_project
         self._writer = zone_account(settings, Zone.ANALYTICS)
         self._releases = {one.dataset: one for tenant in settings.tenants for one in tenant.releases}
-        self._steps: dict[str, Step] = {}
+        self._steps: dict[str, evolution.Change] = {}
 
     async def plan(self) -> list[Change]:
         def every() -> list[Change]:
@@ -67,21 +84,22 @@ class BigQueryArea:
     def _of(self, release: Release) -> list[Change]:
         from google.api_core.exceptions import NotFound
 
-        dataset, wanted = release.dataset, tables.wanted(self._project, release)
+        dataset, resources = release.dataset, wanted(self._project, release)
         try:
             there = self._client.get_dataset(f"{self._project}.{dataset}").to_api_repr()
-            found = tables.find(self._client, self._project, dataset)
         except NotFound:
-            there, found = {}, {}
+            there = {}
+        found = evolution.find(self._client, self._project, dataset)
         changes = [Change(self.name, DATASET, dataset, Act.KEEP if there else Act.CREATE)]
-        for step in tables.plan(wanted, found):
+        for step in evolution.plan(resources, found):
             name = f"{dataset}.{step.name}"
             self._steps[name] = step
-            kind = VIEW if tables.is_view(step.wanted) else TABLE
-            changes.append(Change(self.name, kind, name, _ACTS[step.kind], how="; ".join(step.steps)))
-        for extra in sorted(set(found) - set(map(tables.name_of, wanted))):
-            how = "schemas/bigquery does not name it"
-            changes.append(Change(self.name, TABLE, f"{dataset}.{extra}", Act.EXTRA, how=how))
+            kind = VIEW if "view" in step.wanted else TABLE
+            changes.append(Change(self.name, kind, name, _ACTS[step.kind], how=_told(step)))
+        for extra in sorted(set(found) - set(map(name_of, resources))):
+            kind = VIEW if "view" in found[extra] else TABLE
+            how = "neither schemas/bigquery nor schemas/views has it"
+            changes.append(Change(self.name, kind, f"{dataset}.{extra}", Act.EXTRA, how=how))
         return changes + self._access(release, there)
 
     def _apply(self, change: Change) -> None:
@@ -91,7 +109,7 @@ class BigQueryArea:
         elif change.kind == ACCESS:
             self._grant(self._releases[dataset], name)
         else:
-            tables.apply(self._client, self._steps[change.name])
+            evolution.apply(self._client, [self._steps[change.name]])
 
     def _create(self, dataset: str) -> None:
         from google.cloud import bigquery
@@ -127,7 +145,12 @@ class BigQueryArea:
         entries: dict[str, dict[str, object]] = {
             f"{dataset}.WRITER {self._writer}": {"role": "WRITER", "userByEmail": self._writer}
         }
-        for view in tables.view_names(self._project, release):
+        for view in views(self._project, release):
             named = {"projectId": self._project, "datasetId": dataset, "tableId": view}
             entries[f"{dataset}.authorised {view}"] = {"view": named}
         return entries
+
+
+def _told(step: evolution.Change) -> str:
+    """The steps in words; a view that differs does so in its query, if in nothing else."""
+    return "; ".join(step.steps) or ("another query" if step.kind is Kind.REPLACE_QUERY else "")

@@ -20,6 +20,7 @@ from handlers.deadletters.command import settings as running_settings
 from handlers.provisioning.areas import NAMES, opened
 from handlers.provisioning.changes import Act, Change
 from handlers.provisioning.deployment import Deployment
+from handlers.provisioning.iam import HERE
 from handlers.provisioning.run import run as run_areas
 from shared.settings import Settings
 
@@ -38,8 +39,8 @@ def run(options: argparse.Namespace) -> int:
         settings, deployment = described()
     except (ValidationError, SettingsError, OSError):
         return _wrong("the settings can not be read")
-    if lacking := deployment.lacks(settings):
-        return _wrong(f"not set: {', '.join(lacking)}")
+    if refusal := deployment.refusal(settings):
+        return _wrong(refusal)
     return asyncio.run(_print(settings, deployment, only, options))
 
 
@@ -50,6 +51,7 @@ def described() -> tuple[Settings, Deployment]:
 
 async def _print(settings: Settings, deployment: Deployment, only: list[str], options: argparse.Namespace) -> int:
     counts: Counter[str] = Counter()
+    absent: Counter[str] = Counter()
     named = set(options.delete)
     async with opened(settings, deployment, only) as areas:
         async for change in run_areas(areas, apply=options.apply, delete=options.delete):
@@ -57,9 +59,13 @@ async def _print(settings: Settings, deployment: Deployment, only: list[str], op
             named.discard(change.name)
             if options.json:
                 print(json.dumps(asdict(change)), flush=True)
+            elif change.how == HERE:
+                absent[change.kind] += 1
             elif change.act is not Act.KEEP:
                 print(_line(change), flush=True)
     if not options.json:
+        if absent:
+            print(f". {HERE}, and so not looked at: {', '.join(map(_counted, absent.items()))}")
         print(_sum(counts, apply=options.apply))
     for name in sorted(named):
         print(f"provision: nothing here is called {name}", file=sys.stderr)
@@ -71,6 +77,11 @@ def _line(change: Change) -> str:
     rest = " - ".join(part for part in (fields, change.how) if part)
     done = " [done]" if change.done else ""
     return f"{_SIGNS[change.act]} {change.kind:<13}{change.name}{done}{'  ' if rest else ''}{rest}"
+
+
+def _counted(absent: tuple[str, int]) -> str:
+    kind, count = absent
+    return f"{count} {kind}{'' if count == 1 else 's'}"
 
 
 def _shown(value: object) -> str:

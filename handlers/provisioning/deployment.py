@@ -3,10 +3,30 @@
 Read from the environment beside the service's own settings, with the same prefix. The service never reads these.
 """
 
-from pydantic import Field
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.settings import Client, Settings, Zone
+
+
+class Team(BaseModel):
+    """Another team that a tenant's rows go to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    project: str = Field(pattern=r"^[a-z][a-z0-9\-]{0,30}$", description="the tenant's public name")
+    account: str = Field(
+        pattern=r"^[^@\s]+@[^@\s]+$", description="the e-mail of the service account that pulls, or that a push bears"
+    )
+    kind: Literal["pull", "push"] = "pull"
+    endpoint: str = Field(default="", pattern=r"^(https://\S+)?$", description="where to push to")
+
+    @model_validator(mode="after")
+    def _to_somewhere(self) -> Self:
+        if (self.kind == "push") != bool(self.endpoint):
+            raise ValueError("a push has an endpoint, and a pull has none")
+        return self
 
 
 class Deployment(BaseSettings):
@@ -33,9 +53,21 @@ class Deployment(BaseSettings):
     backoff_most: float = Field(default=600, le=600, description="the most that this grows to, in seconds")
     analysts: str = Field(default="", description="the e-mail of the analysts' group: reads the views, never a table")
     reconcile_schedule: str = Field(default="*/5 * * * *", description="when the scheduler asks for reconcile, in UTC")
+    dead_letters_schedule: str = Field(
+        default="* * * * *", description="when the scheduler asks for the replays that are due, in UTC"
+    )
+    teams: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9\-]{0,30}$")], Team] = Field(
+        default_factory=dict,
+        description="team's name → {project: the tenant's public name, account, kind: pull or push, endpoint}: "
+        "who else is sent a tenant's de-identified rows",
+    )
     operators: dict[str, Client] = Field(
         default_factory=dict,
         description="tenant's name → a Medplum client that may read Subscriptions, memberships and access policies",
+    )
+    untold: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="tenant's name → types that no Subscription is meant to tell of, only reconcile",
     )
     google_url: str = Field(default="", description="URL of a local stand-in of Google's REST APIs; empty in the cloud")
     firestore_admin_endpoint: str = Field(
@@ -48,11 +80,15 @@ class Deployment(BaseSettings):
             return settings.public_url
         return self.zone_url.format(zone=zone, number=self.project_number, region=self.region)
 
-    def lacks(self, settings: Settings) -> list[str]:
-        """The variables without which a deployment in the cloud can not be described."""
-        if settings.local:
-            return []
-        return [f"STARVIT_{name.upper()}" for name in ("region", "project_number") if not getattr(self, name)]
+    def refusal(self, settings: Settings) -> str:
+        """Why a deployment can not be described like this; empty if it can."""
+        places = () if settings.local else ("region", "project_number")
+        if lacking := [f"STARVIT_{name.upper()}" for name in places if not getattr(self, name)]:
+            return f"not set: {', '.join(lacking)}"
+        sending = {tenant.name for tenant in settings.tenants if tenant.outgoing}
+        if lost := sorted(name for name, team in self.teams.items() if team.project not in sending):
+            return f"STARVIT_TEAMS: no tenant that sends its rows out for {', '.join(lost)}"
+        return ""
 
 
 def zone_account(settings: Settings, zone: Zone) -> str:

@@ -15,6 +15,7 @@ from handlers.provisioning.rights import Binding, Kind
 
 type Policy = dict[str, Any]  # google.iam.v1.Policy, as JSON
 
+HERE = "not on this machine"
 _ATTEMPTS = 3
 _AT_ONCE = 8
 _NOT_ENOUGH = "it is not there: provision or deploy it first, then run again"
@@ -73,7 +74,7 @@ class IamArea:
     async def _compared(self, kind: Kind, name: str, wanted: list[Binding]) -> list[Change]:
         keeper = self._policies.get(kind)
         if keeper is None:
-            return [Change(self.name, kind, name, Act.UNSEEN, how="not on this machine")]
+            return [Change(self.name, kind, name, Act.UNSEEN, how=HERE)]
         try:
             policy = await keeper.get(kind, name)
         except Refusal as refusal:

@@ -8,7 +8,7 @@ ours: it reads along.
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from handlers.provisioning import facts
+from handlers.provisioning import facts, teams
 from handlers.provisioning.changes import Act, Change, compared
 from handlers.provisioning.deployment import Deployment
 from handlers.provisioning.refusals import in_our_words
@@ -40,7 +40,8 @@ class PubSubArea:
         self._project = f"projects/{settings.gcp_project}"
         self._publisher, self._subscriber = publisher, subscriber
         self._topics = {_short(one["name"]): one for one in topics(settings, deployment)}
-        self._subscriptions = {_short(one["name"]): one for one in requests(settings, url=url, retry=retry)}
+        every = (*requests(settings, url=url, retry=retry), *teams.requests(settings, deployment, retry))
+        self._subscriptions = {_short(one["name"]): one for one in every}
 
     async def plan(self) -> list[Change]:
         from google.pubsub_v1 import types
@@ -127,15 +128,15 @@ class PubSubArea:
         changes = []
         for name, there in found_topics.items():
             if name not in self._topics and ours(there.labels):
-                changes.append(Change(self.name, TOPIC, name, Act.EXTRA, how="no handler of the catalog names it"))
+                changes.append(Change(self.name, TOPIC, name, Act.EXTRA, how="no handler that is served names it"))
         for name, there in found.items():
             if name in self._subscriptions:
                 continue
             if _short(there.topic) in self._topics:
-                how = f"reads along on {_short(there.topic)}, and is not in the catalog"
+                how = f"reads along on {_short(there.topic)}, and is neither a handler's nor a team's"
                 changes.append(Change(self.name, SUBSCRIPTION, name, Act.EXTRA, how=how))
             elif ours(there.labels):
-                how = "no handler of the catalog names it"
+                how = "no handler that is served names it"
                 changes.append(Change(self.name, SUBSCRIPTION, name, Act.EXTRA, how=how))
         return changes
 

@@ -28,7 +28,7 @@ def refusal(status: str) -> Refusal | Problem:
             return Refusal("your own account may not: ask for the right in this project, or for somebody who has it")
         case "DefaultCredentialsError" | "RefreshError":
             return Refusal("no Google credentials: gcloud auth application-default login")
-        case "Aborted" | "Conflict" | "PreconditionFailed" | "FailedPrecondition":
+        case "Aborted" | "AlreadyExists" | "Conflict" | "PreconditionFailed" | "FailedPrecondition":
             return Refusal("somebody else changed it meanwhile: run again")
         case "NotFound":
             return Refusal("what it belongs to is not there yet: provision that first, then run again")

@@ -2,11 +2,14 @@
 
     Subscription.publishes, quarantine ─► publisher on those topics, for the zone's account
     Scope                              ─► a role on what that scope is about
-    Subscription.path                  ─► invoker on the zone's service, for the account whose token Pub/Sub sends
+    Subscription.path, index, tasks    ─► invoker on the zone's service, for the account whose token comes with the call
     dead_letter                        ─► publisher and subscriber for Pub/Sub's own agent, or nothing is ever dead-lettered
+    a push's account                   ─► token creator for that agent, or it can not push
+    a team                             ─► subscriber on its own subscription, and nothing else
 
-Roles stand on single topics, subscriptions, secrets, services and views; on the project only where Google has no finer
-place (DLP, traces, jobs), and for Firestore under a condition on the database's name.
+A handler that is not served asks for nothing. Roles stand on single topics, subscriptions, secrets, services and views; on
+the project only where Google has no finer place (DLP, traces, jobs), and for Firestore under a condition on the database's
+name.
 """
 
 from collections.abc import Iterator
@@ -14,9 +17,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from handlers import catalog
-from handlers.provisioning import tables
+from handlers.provisioning import bigquery, teams
 from handlers.provisioning.deployment import Deployment, zone_account
-from handlers.provisioning.wanted import aside, hold
+from handlers.provisioning.wanted import INDEX, aside, hold, served
 from shared.settings import Settings, Zone
 from shared.subscriber import Scope
 
@@ -30,11 +33,24 @@ VIEWER, JOBS, LEDGER = "roles/bigquery.dataViewer", "roles/bigquery.jobUser", "r
 KEYS_ONLY = ("keys", "versions")  # the views that the clinical zone may read: no column of theirs is a resource's
 ZONES = (Zone.INGRESS, Zone.CLINICAL, Zone.ANALYTICS, Zone.OPS)
 
+AUDITED = "ops.audit"  # what operators do is told to the tenant whose messages they touched
 # What publishes and is no handler of the catalog: the webhook and reconcile.
 _ALSO = {Zone.INGRESS: ("fhir.changed",), Zone.CLINICAL: ("fhir.changed", "fhir.deidentified", "fhir.accessed")}
 _SECRETS = (Zone.INGRESS, Zone.CLINICAL, Zone.ANALYTICS)
-_LEDGERS = {Zone.CLINICAL: ("clinical",), Zone.ANALYTICS: ("analytics",), Zone.OPS: ("clinical", "analytics")}
+_LEDGERS = {
+    Zone.CLINICAL: ("clinical",),
+    Zone.ANALYTICS: ("analytics",),
+    Zone.OPS: ("clinical", "analytics", "ops"),  # an operator's replay opens a key anew; what lies aside is its own
+}
+# Who calls a zone and is no handler's subscription: the part of the account's name → the zone, and what for.
+CALLERS = {
+    "reconcile": (Zone.CLINICAL, "asks for reconcile"),
+    INDEX: (Zone.OPS, "tells ops of what lies aside"),
+    "dead-letters": (Zone.OPS, "asks for the replays that are due"),
+}
+_INTERNAL = (Zone.CLINICAL, Zone.ANALYTICS, Zone.OPS)  # no way in from outside: a release is tried from the network
 # A scope's role on the project. None: the right stands elsewhere, at a topic, a dataset, or in the zone's own secret.
+# To ask BigQuery takes a job on the project, and a right on what is asked: analytics has its own datasets' (bigquery.py).
 SCOPES: dict[Scope, str | None] = {
     Scope.MEDPLUM_READ: None,
     Scope.MEDPLUM_AUDIT: None,
@@ -78,6 +94,7 @@ def bindings(settings: Settings, deployment: Deployment) -> tuple[Binding, ...]:
         *_scoped(settings),
         *_calling(settings),
         *_operating(settings),
+        *_teams(settings, deployment),
         *_dead_letters(settings, deployment),
         *_reading(settings, deployment),
     )
@@ -87,10 +104,16 @@ def bindings(settings: Settings, deployment: Deployment) -> tuple[Binding, ...]:
 def account_names(settings: Settings) -> dict[str, str]:
     """E-mail of each service account of this project that the deployment has → what it is for."""
     own = f"@{settings.gcp_project}.iam.gserviceaccount.com"
-    callers = {settings.account(on.handler): f"pushes to {on.handler}" for on in catalog.subscriptions()}
-    callers[settings.account("reconcile")] = "asks for reconcile"
-    zones = {zone_account(settings, zone): f"runs zone {zone}" for zone in ZONES}
-    return {email: what for email, what in (zones | callers).items() if email.endswith(own)}
+    names = {settings.account(on.handler): f"pushes to {on.handler}" for on in served(settings)}
+    names |= {settings.account(caller): what for caller, (_, what) in CALLERS.items()}
+    names |= {zone_account(settings, zone): f"runs zone {zone}" for zone in ZONES}
+    names[smoke_account(settings)] = "tries a release from within the network"
+    return {email: what for email, what in names.items() if email.endswith(own)}
+
+
+def smoke_account(settings: Settings) -> str:
+    """Whom a release's smoke test runs as (handlers/release/gcloud.py)."""
+    return f"starvit-smoke@{settings.gcp_project}.iam.gserviceaccount.com"
 
 
 def agent(deployment: Deployment) -> str:
@@ -107,13 +130,15 @@ def _publishing(settings: Settings) -> Iterator[Binding]:
     for zone, topics in _ALSO.items():
         for topic in topics:
             yield Binding(Kind.TOPIC, topic, PUBLISHER, _member(settings, zone))
-    for on in catalog.subscriptions():
+    for on in served(settings):
         for topic in (*on.publishes, on.quarantine):
             yield Binding(Kind.TOPIC, topic, PUBLISHER, _member(settings, on.zone))
+    for topic in catalog.outgoing(settings.tenants).values():
+        yield Binding(Kind.TOPIC, topic, PUBLISHER, _member(settings, Zone.ANALYTICS))
 
 
 def _scoped(settings: Settings) -> Iterator[Binding]:
-    for on in catalog.subscriptions():
+    for on in served(settings):
         for scope in on.scopes:
             if role := SCOPES[scope]:
                 yield Binding(Kind.PROJECT, settings.gcp_project, role, _member(settings, on.zone))
@@ -128,23 +153,35 @@ def _scoped(settings: Settings) -> Iterator[Binding]:
 
 
 def _calling(settings: Settings) -> Iterator[Binding]:
-    for on in catalog.subscriptions():
-        yield Binding(Kind.SERVICE, service(on.zone), INVOKER, f"serviceAccount:{settings.account(on.handler)}")
-    reconcile = f"serviceAccount:{settings.account('reconcile')}"
-    yield Binding(Kind.SERVICE, service(Zone.CLINICAL), INVOKER, reconcile)
+    callers = [(on.handler, on.zone) for on in served(settings)] + [(name, zone) for name, (zone, _) in CALLERS.items()]
+    for name, zone in callers:
+        yield Binding(Kind.SERVICE, service(zone), INVOKER, f"serviceAccount:{settings.account(name)}")
+    for zone in _INTERNAL:
+        yield Binding(Kind.SERVICE, service(zone), INVOKER, f"serviceAccount:{smoke_account(settings)}")
     # Medplum has no Google identity: its signature is checked by the webhook itself, and nothing else is served there.
     yield Binding(Kind.SERVICE, service(Zone.INGRESS), INVOKER, "allUsers")
 
 
 def _operating(settings: Settings) -> Iterator[Binding]:
-    for topic in aside():
+    """A replay takes from what is held, and sends to where it came from; what it did is told to `ops.audit`."""
+    for topic in aside(settings):
         yield Binding(Kind.SUBSCRIPTION, hold(topic), SUBSCRIBER, _member(settings, Zone.OPS))
-    for on in catalog.subscriptions():
-        yield Binding(Kind.TOPIC, on.topic, PUBLISHER, _member(settings, Zone.OPS))
+    for topic in (*(on.topic for on in served(settings)), AUDITED):
+        yield Binding(Kind.TOPIC, topic, PUBLISHER, _member(settings, Zone.OPS))
+
+
+def _teams(settings: Settings, deployment: Deployment) -> Iterator[Binding]:
+    """A push's receiver checks the token, and needs no right here."""
+    for name, team, _ in teams.each(settings, deployment):
+        if not team.endpoint:
+            yield Binding(Kind.SUBSCRIPTION, name, SUBSCRIBER, f"serviceAccount:{team.account}")
+        elif team.account.endswith(f"@{settings.gcp_project}.iam.gserviceaccount.com"):
+            yield Binding(Kind.ACCOUNT, team.account, TOKENS, agent(deployment))
 
 
 def _dead_letters(settings: Settings, deployment: Deployment) -> Iterator[Binding]:
-    for on in catalog.subscriptions():
+    yield Binding(Kind.ACCOUNT, settings.account(INDEX), TOKENS, agent(deployment))
+    for on in served(settings):
         yield Binding(Kind.TOPIC, on.dead_letter, PUBLISHER, agent(deployment))
         yield Binding(Kind.SUBSCRIPTION, on.name, SUBSCRIBER, agent(deployment))
         yield Binding(Kind.ACCOUNT, settings.account(on.handler), TOKENS, agent(deployment))
@@ -157,7 +194,7 @@ def _reading(settings: Settings, deployment: Deployment) -> Iterator[Binding]:
         yield Binding(Kind.PROJECT, settings.gcp_project, JOBS, clinical)
     for release in releases:
         dataset = release.dataset
-        for view in tables.view_names(settings.gcp_project, release):
+        for view in bigquery.views(settings.gcp_project, release):
             if view in KEYS_ONLY:
                 yield Binding(Kind.VIEW, f"{dataset}.{view}", VIEWER, clinical)
             elif deployment.analysts:

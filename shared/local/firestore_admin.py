@@ -1,6 +1,6 @@
-"""google.firestore.admin.v1, as far as a ledger's databases need it: databases, TTL, and single-field indexes.
+"""google.firestore.admin.v1, as far as our databases need it: databases, TTL, indexes of one field and of several.
 
-Long-running operations are done when they are answered.
+Long-running operations are done when they are answered. An index of several fields gets `__name__` as its last one.
 """
 
 from typing import Any
@@ -11,10 +11,11 @@ from google.longrunning import operations_pb2
 from google.protobuf import any_pb2
 from grpc import aio
 
-from shared.local.pubsub.refusal import missing, taken
+from shared.local.pubsub.refusal import invalid, missing, taken
 from shared.local.pubsub.rpc import Method, service
 
-_Database, _Field = types.Database.pb(), types.Field.pb()
+_Database, _Field, _Index = types.Database.pb(), types.Field.pb(), types.Index.pb()
+_Indexes = types.ListIndexesResponse.pb()
 _Operation: Any = operations_pb2.Operation
 
 
@@ -24,6 +25,7 @@ class FirestoreAdmin:
     def __init__(self) -> None:
         self.databases: dict[str, Any] = {}
         self.fields: dict[str, Any] = {}
+        self.indexes: dict[str, Any] = {}
         self.writes = 0
         self._server: aio.Server | None = None
 
@@ -49,6 +51,8 @@ class FirestoreAdmin:
                 "UpdateDatabase": Method(types.UpdateDatabaseRequest.pb(), _Operation, self._update_database),
                 "GetField": Method(types.GetFieldRequest.pb(), _Field, self._get_field),
                 "UpdateField": Method(types.UpdateFieldRequest.pb(), _Operation, self._update_field),
+                "ListIndexes": Method(types.ListIndexesRequest.pb(), _Indexes, self._list_indexes),
+                "CreateIndex": Method(types.CreateIndexRequest.pb(), _Operation, self._create_index),
             },
             package="google.firestore.admin.v1",
         )
@@ -86,6 +90,24 @@ class FirestoreAdmin:
         if field.HasField("ttl_config"):
             field.ttl_config.state = types.Field.TtlConfig.State.ACTIVE
         return self._done(field)
+
+    async def _list_indexes(self, request: Any) -> Any:
+        self._check(request.parent)
+        return _Indexes(indexes=[one for name, one in self.indexes.items() if name.startswith(f"{request.parent}/")])
+
+    async def _create_index(self, request: Any) -> Any:
+        self._check(request.parent)
+        index, fields = _Index(), request.index.fields
+        if len(fields) < 2:
+            raise invalid("an index of one field is the field's own")
+        index.CopyFrom(request.index)
+        index.fields.add(field_path="__name__", order=fields[-1].order)
+        index.state = types.Index.State.READY
+        index.name = f"{request.parent}/indexes/{'-'.join(f'{one.field_path}.{one.order}' for one in fields)}"
+        if index.name in self.indexes:
+            raise taken(index.name)
+        self.indexes[index.name] = index
+        return self._done(index)
 
     def _check(self, name: str) -> None:
         database = name.partition("/collectionGroups/")[0]

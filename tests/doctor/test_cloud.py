@@ -11,7 +11,7 @@ from handlers.doctor.cloud import findings
 from handlers.doctor.findings import Check, Finding
 from handlers.provisioning import hold
 from shared.local.bigquery.store import Store
-from tests.provisioning.cloud import Cloud, cloud
+from tests.provisioning.cloud import Cloud, cloud, wanting
 
 VALIDATION = "fhir.changed--validation"
 DEAD = f"{VALIDATION}.dead"
@@ -90,6 +90,14 @@ async def someone_may_publish(project: Cloud) -> None:
     await project.publisher.set_iam_policy(request={"resource": resource, "policy": policy})
 
 
+async def unindexed(project: Cloud) -> None:
+    project.firestore.indexes.clear()
+
+
+async def nobody_replays(project: Cloud) -> None:
+    del project.google.jobs["starvit-dead-letters"]
+
+
 async def paused(project: Cloud) -> None:
     project.google.jobs["starvit-reconcile"]["state"] = "PAUSED"
 
@@ -119,6 +127,8 @@ PLANTED: dict[str, tuple[Spoil, set[tuple[Check, str]]]] = {
     ),
     "somebody reads along": (someone_reads_along, {(Check.READS_ALONG, "listener")}),
     "somebody may publish": (someone_may_publish, {(Check.IAM_EXTRA, "topic fhir.changed")}),
+    "nobody asks for the replays": (nobody_replays, {(Check.NOT_PROVISIONED, "starvit-dead-letters")}),
+    "operators can not list": (unindexed, {(Check.NOT_PROVISIONED, "ops/dead-letters")}),
     "reconcile is paused": (paused, {(Check.DIFFERS, "starvit-reconcile")}),
 }
 
@@ -141,18 +151,15 @@ async def test_what_is_wrong_is_found_with_its_mending(made: Cloud, what: str) -
     assert all("./dev provision --apply" in one.fix or "remove-iam-policy-binding" in one.fix for one in found)
 
 
-async def test_a_table_with_another_column_is_out_of_date_and_is_not_touched(
+async def test_a_table_that_lacks_a_column_is_out_of_date_and_provision_mends_it(
     made: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shared.sinks.bigquery import schema
-
-    table = schema.table("current_rows", "starvit", "clinic")
-    fields: Any = table["schema"]
-    wider = table | {"schema": {"fields": [*fields["fields"], {"name": "added", "type": "STRING"}]}}
-    usual = schema.table
-    monkeypatch.setattr(schema, "table", lambda name, *at: wider if name == "current_rows" else usual(name, *at))
+    wanting(monkeypatch, {"name": "added", "type": "STRING"})
     [finding] = await examined(made)
     assert (finding.check, finding.place) == (Check.TABLE_OLD, "table clinic.current_rows")
+    assert "adds added STRING" in finding.text
+    await made.provision("bigquery")
+    assert await examined(made) == []
 
 
 async def test_a_view_with_an_older_query_is_out_of_date_and_provision_mends_it(made: Cloud) -> None:

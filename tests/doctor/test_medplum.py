@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handlers.doctor.findings import Check, Finding
+from handlers.doctor.findings import Check, Finding, bad
 from handlers.doctor.subscriptions import ATTEMPTS, AUDIT, CODES, INTERACTION, SECRET, Expected, fires, judged, ours
 from tests.doctor.medplum import Clinic, clinic, tenant
 from tests.tenant import PROJECT
@@ -127,6 +127,15 @@ async def test_an_endpoint_that_redirects_or_is_silent_is_found_by_asking(right:
 async def test_a_type_that_nobody_tells_of_is_named(right: Clinic) -> None:
     right.medplum.delete(PROJECT, "Subscription", right.ids["Observation"])
     assert found(await right.examined()) == {(Check.TYPE_MISSING, "Observation")}
+
+
+async def test_a_type_that_is_left_to_reconcile_on_purpose_is_a_note_until_somebody_tells_of_it(right: Clinic) -> None:
+    right.deployment = right.deployment.model_copy(update={"untold": {"clinic": ("Observation",)}})
+    assert await right.examined() == []
+    right.medplum.delete(PROJECT, "Subscription", right.ids["Observation"])
+    findings = await right.examined()
+    assert found(findings) == {(Check.TYPE_UNTOLD, "Observation")}
+    assert not bad(findings)
 
 
 async def test_a_second_subscription_of_a_type_and_a_shared_secret_are_noted(right: Clinic) -> None:

@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from handlers.provisioning.areas import opened
 from handlers.provisioning.changes import Act, Change
 from handlers.provisioning.deployment import Deployment
@@ -14,12 +16,14 @@ from shared.local.firestore_admin import FirestoreAdmin
 from shared.local.googleapis import GoogleApis
 from shared.local.pubsub import PubSub
 from shared.settings import Settings
+from shared.sinks.bigquery import schema
 from shared.sinks.channels import publisher_client, subscriber_client
 from tests.tenant import settings
 
 SERVICES = tuple(f"starvit-{zone}" for zone in ("ingress", "clinical", "analytics", "ops"))
 SECRETS = tuple(f"starvit-{zone}-tenants" for zone in ("ingress", "clinical", "analytics"))
 ANALYSTS = "analysts@clinic.example"
+_TABLE = schema.table
 
 
 @dataclass(slots=True)
@@ -77,3 +81,16 @@ async def cloud(**changed: Any) -> AsyncIterator[Cloud]:
         publisher = await stack.enter_async_context(publisher_client(address))
         subscriber = await stack.enter_async_context(subscriber_client(address))
         yield Cloud(using, deployment, google, firestore, publisher, subscriber)
+
+
+def wanting(monkeypatch: pytest.MonkeyPatch, column: dict[str, str]) -> None:
+    """From now on schemas/bigquery has this one column more in the current rows."""
+
+    def table(name: str, project: str, dataset: str) -> schema.Resource:
+        resource: schema.Resource = _TABLE(name, project, dataset)
+        if name == schema.CURRENT:
+            fields: Any = resource["schema"]
+            fields["fields"].append(column)
+        return resource
+
+    monkeypatch.setattr(schema, "table", table)

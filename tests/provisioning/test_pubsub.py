@@ -2,6 +2,7 @@
 
 from handlers import catalog
 from handlers.provisioning import HOLD_DAYS, INDEX, Retry, aside, hold, index, provision, requests
+from handlers.provisioning.wanted import names, served
 from shared.local.pubsub import PubSub
 from shared.settings import Zone
 from shared.sinks.channels import publisher_client, subscriber_client
@@ -27,13 +28,22 @@ async def test_what_is_missing_is_made_and_a_second_run_makes_nothing() -> None:
     finally:
         await pubsub.stop()
     assert again == []
-    assert sorted(there) == sorted(catalog.topics())
-    assert set(made) >= {on.name for on in catalog.subscriptions()} | {hold(topic) for topic in aside()}
+    assert sorted(there) == sorted(names(SETTINGS))
+    assert set(made) >= {on.name for on in served(SETTINGS)} | {hold(topic) for topic in aside(SETTINGS)}
+
+
+def test_a_handler_that_is_not_served_has_no_topic_and_no_subscription_of_its_own() -> None:
+    with_a_graph = settings(tigergraph_url="https://graph.example")
+    assert set(names(with_a_graph)) - set(names(SETTINGS)) == {"graph.quarantine", "analytics.committed--graph.dead"}
+    assert "analytics.committed" in names(SETTINGS), "its topic has a publisher still"
+    assert set(catalog.topics()) <= set(names(with_a_graph))
+    made = [request["name"] for request in requests(SETTINGS, url=url, retry=Retry())]
+    assert not [name for name in made if "graph" in name]
 
 
 def test_every_subscription_is_pushed_with_a_token_of_its_own_to_its_zone() -> None:
     pushed = {request["name"].split("/")[-1]: request for request in requests(SETTINGS, url=url, retry=Retry())}
-    for on in catalog.subscriptions():
+    for on in served(SETTINGS):
         push = pushed[on.name]["push_config"]
         assert push["push_endpoint"] == f"https://{on.zone}.example/v1/push/{on.handler}"
         assert push["oidc_token"]["audience"] == push["push_endpoint"]
@@ -47,7 +57,7 @@ def test_every_subscription_is_pushed_with_a_token_of_its_own_to_its_zone() -> N
 
 def test_no_dead_letter_is_lost_for_want_of_a_subscription() -> None:
     made = {request["name"].split("/")[-1]: request for request in requests(SETTINGS, url=url, retry=Retry())}
-    for topic in aside():
+    for topic in aside(SETTINGS):
         held = made[hold(topic)]
         assert "push_config" not in held
         assert held["topic"].endswith(f"/{topic}")
@@ -57,7 +67,7 @@ def test_no_dead_letter_is_lost_for_want_of_a_subscription() -> None:
 
 def test_what_went_wrong_is_told_to_the_ops_zone_wrapped_and_nothing_buries_it_again() -> None:
     made = {request["name"].split("/")[-1]: request for request in requests(SETTINGS, url=url, retry=Retry())}
-    for topic in aside():
+    for topic in aside(SETTINGS):
         told = made[index(topic)]
         push = told["push_config"]
         assert push["push_endpoint"] == push["oidc_token"]["audience"] == "https://ops.example/v1/push/index"

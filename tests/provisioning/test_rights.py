@@ -5,23 +5,28 @@ from typing import Any
 
 import pytest
 
-from handlers import catalog
+from handlers.deadletters.accounts import TOPIC as TOLD
+from handlers.provisioning import Retry, requests
 from handlers.provisioning.changes import Act, Change
 from handlers.provisioning.deployment import Deployment
 from handlers.provisioning.iam import IamArea, Policy, added, held
-from handlers.provisioning.rights import SCOPES, Binding, Kind, bindings
+from handlers.provisioning.rights import AUDITED, CALLERS, SCOPES, Binding, Kind, account_names, bindings
+from handlers.provisioning.wanted import served
 from shared.settings import Zone
+from shared.sinks.bigquery import schema
 from shared.subscriber import Scope
+from shared.views import shipped
 from tests.provisioning.cloud import Cloud, cloud
 from tests.tenant import settings
 
 DEPLOYMENT = Deployment(project_number="415104041262", region="europe-west3", analysts="analysts@clinic.example")
 WANTED = bindings(settings(), DEPLOYMENT)
+WITH_A_GRAPH = bindings(settings(tigergraph_url="https://graph.example"), DEPLOYMENT)
 SOMEBODY = "user:somebody@example.com"
 
 
-def of(zone: Zone) -> list[Binding]:
-    return [one for one in WANTED if one.member == f"serviceAccount:starvit-{zone}@starvit.iam.gserviceaccount.com"]
+def of(zone: Zone, wanted: tuple[Binding, ...] = WANTED) -> list[Binding]:
+    return [one for one in wanted if one.member == f"serviceAccount:starvit-{zone}@starvit.iam.gserviceaccount.com"]
 
 
 def test_every_scope_has_its_role_or_says_that_its_right_stands_elsewhere() -> None:
@@ -43,6 +48,56 @@ def test_the_analytics_zone_has_no_right_on_what_the_clinical_zone_has() -> None
     assert not any(one.role.startswith("roles/dlp") for one in of(Zone.ANALYTICS))
 
 
+def test_a_graph_lets_the_analytics_zone_ask_bigquery_and_gives_it_no_more() -> None:
+    more = set(WITH_A_GRAPH) - set(WANTED)
+    assert set(WANTED) < set(WITH_A_GRAPH)
+    zone = {(one.kind, one.name, one.role) for one in of(Zone.ANALYTICS, WITH_A_GRAPH) if one in more}
+    assert zone == {
+        (Kind.PROJECT, "starvit", "roles/bigquery.jobUser"),
+        (Kind.TOPIC, "graph.quarantine", "roles/pubsub.publisher"),
+    }
+
+
+def test_a_handler_that_is_not_served_is_given_nothing() -> None:
+    assert any("graph" in f"{one.name} {one.member}" for one in WITH_A_GRAPH)
+    assert not [one for one in WANTED if "graph" in f"{one.name} {one.member}"]
+
+
+def test_operators_tell_the_tenant_what_they_did_and_reach_every_ledger() -> None:
+    ops = {(one.kind, one.name, one.role, one.condition) for one in of(Zone.OPS)}
+    assert (Kind.TOPIC, "ops.audit", "roles/pubsub.publisher", "") in ops
+    assert AUDITED == TOLD
+    for database in ("clinical", "analytics", "ops"):
+        condition = f'resource.name == "projects/starvit/databases/{database}"'
+        assert (Kind.PROJECT, "starvit", "roles/datastore.user", condition) in ops
+    assert not [one for one in of(Zone.OPS) if one.kind in (Kind.SECRET, Kind.VIEW)]
+
+
+def test_whatever_pushes_has_an_account_whose_tokens_pubsub_may_make() -> None:
+    pushing = {
+        request["push_config"]["oidc_token"]["service_account_email"]
+        for request in requests(settings(), url=lambda zone: f"https://{zone}.example", retry=Retry())
+        if "push_config" in request
+    }
+    tokens = {one.name for one in WANTED if one.role == "roles/iam.serviceAccountTokenCreator"}
+    assert pushing == tokens <= set(account_names(settings()))
+    assert settings().account("index") in pushing
+
+
+def test_whoever_calls_has_an_account_and_every_account_calls_or_runs_something() -> None:
+    members = {one.member.removeprefix("serviceAccount:") for one in WANTED}
+    assert set(account_names(settings())) == {
+        one
+        for one in members
+        if one.startswith(("starvit-", "push-")) and one.endswith("@starvit.iam.gserviceaccount.com")
+    }
+
+
+def test_the_smoke_test_of_a_release_may_call_the_internal_services_and_nothing_else() -> None:
+    smoke = {(one.name, one.role) for one in WANTED if "starvit-smoke@" in one.member}
+    assert smoke == {(f"starvit-{zone}", "roles/run.invoker") for zone in ("clinical", "analytics", "ops")}
+
+
 def test_each_zone_reaches_only_its_own_ledger() -> None:
     reached = {zone: {one.condition for one in of(zone) if one.role == "roles/datastore.user"} for zone in Zone}
     ledger = 'resource.name == "projects/starvit/databases/{}"'
@@ -55,12 +110,15 @@ def test_only_the_ingress_is_open_to_everybody_and_each_push_account_reaches_one
     invokers = [(one.name, one.member) for one in WANTED if one.role == "roles/run.invoker"]
     assert [name for name, member in invokers if member == "allUsers"] == ["starvit-ingress"]
     pushers = [member for _, member in invokers if "push-" in member]
-    assert len(pushers) == len(set(pushers)) == len(catalog.subscriptions()) + 1
+    assert len(pushers) == len(set(pushers)) == len(served(settings())) + len(CALLERS)
+    assert [name for name, member in invokers if "push-index@" in member] == ["starvit-ops"]
+    assert [name for name, member in invokers if "push-dead-letters@" in member] == ["starvit-ops"]
 
 
 def test_the_analysts_group_has_views_and_no_table_and_no_project_role() -> None:
     group = [one for one in WANTED if one.member == "group:analysts@clinic.example"]
-    assert group
+    names = {one.name.removeprefix("clinic.") for one in group}
+    assert names == {*schema.VIEWS, *(view.name for view in shipped()), "view_counts"} - {"keys", "versions"}
     assert all(one.kind is Kind.VIEW and not one.name.endswith(("_rows", ".keys", ".versions")) for one in group)
 
 

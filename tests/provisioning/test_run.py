@@ -1,17 +1,22 @@
 """`./dev provision` on a whole project: made once, kept, mended where it drifted, and nothing taken away unasked."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from handlers import catalog
 from handlers.provisioning import hold
+from handlers.provisioning.bigquery import name_of
 from handlers.provisioning.changes import Act, Change
-from handlers.provisioning.scheduler import JOB
-from shared.sinks.bigquery import schema
-from tests.provisioning.cloud import ANALYSTS, Cloud, cloud
+from handlers.provisioning.firestore import FIELDS, INDEXES
+from handlers.provisioning.scheduler import DEAD_LETTERS, RECONCILE, job
+from handlers.provisioning.wanted import names
+from shared.deadletters.firestore import FirestoreIndex
+from shared.sinks.bigquery import schema, view_tables
+from shared.views import shipped
+from tests.provisioning.cloud import ANALYSTS, Cloud, cloud, wanting
 
 VALIDATION = "fhir.changed--validation"
 
@@ -45,10 +50,13 @@ async def test_an_empty_project_is_made_whole_and_a_second_run_has_nothing_to_do
 
 async def test_every_part_of_a_deployment_is_wanted(made: Cloud) -> None:
     seen = {(change.kind, change.name) for change in made.seen}
-    assert {name for kind, name in seen if kind == "topic"} == set(catalog.topics())
-    assert {f"clinic.{name}" for name in (*schema.TABLES, *schema.VIEWS)} <= {name for _, name in seen}
+    assert {name for kind, name in seen if kind == "topic"} == set(names(made.settings))
+    tables = {name_of(one) for one in view_tables.dataset("starvit", "clinic", "safe-harbor")}
+    assert {f"clinic.{one}" for one in tables} == {name for kind, name in seen if kind in ("table", "view")}
     assert ("field", "clinical/ledger.expires") in seen
-    assert ("job", JOB) in seen
+    assert ("index", "ops/dead-letters: aside, plan, order") in seen
+    assert {name for kind, name in seen if kind == "job"} == {"starvit-reconcile", "starvit-dead-letters"}
+    assert made.google.jobs["starvit-dead-letters"]["schedule"] == "* * * * *"
     assert {"starvit-ingress@starvit.iam.gserviceaccount.com", "push-deid@starvit.iam.gserviceaccount.com"} <= set(
         made.google.accounts
     )
@@ -159,9 +167,10 @@ async def test_a_lost_hold_is_made_again(made: Cloud) -> None:
     assert await made.provision() == []
 
 
-async def test_a_scheduler_that_was_paused_or_points_elsewhere_is_mended(made: Cloud) -> None:
-    made.google.jobs[JOB]["state"] = "PAUSED"
-    made.google.jobs[JOB]["schedule"] = "0 0 1 1 *"
+@pytest.mark.parametrize("task", [RECONCILE, DEAD_LETTERS])
+async def test_a_scheduler_that_was_paused_or_points_elsewhere_is_mended(made: Cloud, task: str) -> None:
+    made.google.jobs[job(task)]["state"] = "PAUSED"
+    made.google.jobs[job(task)]["schedule"] = "0 0 1 1 *"
     [seen] = await made.provision()
     assert set(seen.fields) == {"state", "schedule"}
     assert await made.provision() == []
@@ -177,6 +186,43 @@ async def test_a_ledger_whose_expiry_was_switched_off_is_mended(made: Cloud) -> 
     assert await made.provision() == []
 
 
+async def test_an_index_that_was_dropped_or_another_that_costs_every_write_is_seen_and_mended(made: Cloud) -> None:
+    dropped = next(name for name in made.firestore.indexes if "plan" in name)
+    del made.firestore.indexes[dropped]
+    [field] = [name for name in made.firestore.fields if name.endswith("dead-letters/fields/*")]
+    made.firestore.fields[field].ClearField("index_config")
+    first, second = await made.provision("firestore")
+    assert (first.name, dict(first.fields)) == ("ops/dead-letters.*", {"index": ("by default", "none")})
+    assert (second.kind, second.act) == ("index", Act.CREATE)
+    assert await made.provision("firestore") == []
+
+
+async def test_every_query_of_what_lies_aside_has_its_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked for together, and how it is ordered; FIRESTORE_EMULATOR_HOST spares the client a login."""
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:9")
+    asked: list[tuple[set[str], list[str]]] = []
+
+    async def note(self: FirestoreIndex, query: Any) -> list[Any]:
+        equal = {one.field.field_path for one in query._field_filters}
+        asked.append((equal, [one.field.field_path for one in query._orders]))
+        return []
+
+    monkeypatch.setattr(FirestoreIndex, "_query", note)
+    index = FirestoreIndex("ops", "starvit")
+    await index.of_event("e")
+    for plan in ("", "p"):
+        for aside in (False, True):
+            await index.page(plan=plan, aside=aside)
+    await index.close()
+    single = {field.path for field in FIELDS["ops"] if field.order != "none"}
+    of_several = [paths for _, paths in INDEXES["ops"]]
+    for equal, order in asked:
+        assert order == ["order"]
+        assert equal or "order" in single
+        assert not equal or [paths for paths in of_several if set(paths[:-1]) == equal and paths[-1] == "order"]
+    assert len([equal for equal, _ in asked if equal]) == len(of_several), "no index is built that nobody asks for"
+
+
 async def test_a_disabled_account_is_enabled_and_a_strange_one_only_shown(made: Cloud) -> None:
     deid, strange = "push-deid@starvit.iam.gserviceaccount.com", "push-old@starvit.iam.gserviceaccount.com"
     made.google.accounts[deid]["disabled"] = True
@@ -186,15 +232,45 @@ async def test_a_disabled_account_is_enabled_and_a_strange_one_only_shown(made: 
     assert strange in made.google.accounts
 
 
-async def test_analysts_read_views_and_the_clinical_zone_only_keys(made: Cloud) -> None:
+async def test_analysts_read_every_published_view_and_the_clinical_zone_only_keys(made: Cloud) -> None:
     bound = {change.name for change in made.seen if change.kind == "binding" and change.name.startswith("view ")}
     clinical = "serviceAccount:starvit-clinical@starvit.iam.gserviceaccount.com"
     viewer = "roles/bigquery.dataViewer"
+    published = {*schema.VIEWS, *(view.name for view in shipped()), view_tables.COUNTS} - {"keys", "versions"}
     assert bound == {
-        *(
-            f"view clinic.{view}: {viewer} group:{ANALYSTS}"
-            for view in schema.VIEWS
-            if view not in ("keys", "versions")
-        ),
+        *(f"view clinic.{view}: {viewer} group:{ANALYSTS}" for view in published),
         *(f"view clinic.{view}: {viewer} {clinical}" for view in ("keys", "versions")),
     }
+    authorised = {change.name for change in made.seen if change.kind == "access" and " " in change.name}
+    assert {f"clinic.authorised {view}" for view in {*published, "keys", "versions"}} <= authorised
+
+
+async def test_a_table_that_lacks_a_column_is_given_it_and_one_that_can_not_grow_so_is_refused(
+    made: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanting(monkeypatch, {"name": "added", "type": "STRING", "mode": "REQUIRED"})
+    [refused] = await made.provision("bigquery")
+    assert (refused.kind, refused.name, refused.act) == ("table", "clinic.current_rows", Act.REFUSED)
+    assert "added is new and required" in refused.how
+    assert "backfill" in refused.how
+    wanting(monkeypatch, {"name": "added", "type": "STRING", "mode": "NULLABLE"})
+    [grown] = await made.provision("bigquery")
+    assert (grown.act, grown.how, grown.done) == (Act.CHANGE, "adds added STRING", True)
+    assert await made.provision("bigquery") == []
+
+
+async def test_a_table_that_nobody_wants_is_shown_and_stays(made: Cloud) -> None:
+    await asyncio.to_thread(_left_over, made.settings.bigquery_url)
+    [seen] = await made.provision("bigquery")
+    assert told([seen]) == [("view", "clinic.left_over", Act.EXTRA)]
+    assert told(await made.provision("bigquery")) == told([seen])
+
+
+def _left_over(url: str) -> None:
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import bigquery
+
+    with bigquery.Client("starvit", AnonymousCredentials(), client_options={"api_endpoint": url}) as client:
+        view = bigquery.Table("starvit.clinic.left_over")
+        view.view_query = "SELECT 1 AS one"
+        client.create_table(view)
