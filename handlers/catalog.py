@@ -4,7 +4,9 @@ A zone's handlers are imported only where that zone is mounted: an analytics ins
 hold PHI (tests/walls proves it), and a cold start pays for what it uses.
 """
 
-from shared.settings import Zone
+from collections.abc import Iterable
+
+from shared.settings import Tenant, Zone
 from shared.subscriber import Subscription
 
 
@@ -34,3 +36,11 @@ def topics() -> tuple[str, ...]:
     for on in subscriptions():
         names |= dict.fromkeys((*on.publishes, on.quarantine, on.dead_letter))
     return tuple(names)
+
+
+def outgoing(tenants: Iterable[Tenant]) -> dict[tuple[str, str], str]:
+    """The topics that others subscribe to: (tenant's name, key id) of the rows that go there → topic.
+
+    Only the tenant's own dataset's: rows of two policies on one topic could be compared, and what each withholds be told.
+    """
+    return {(one.name, one.key_id): f"fhir.deidentified.{one.name}" for one in tenants if one.outgoing}

@@ -25,6 +25,19 @@ _REFERENCE = {
     "generation": 65536,
 }
 _KEY, _VERSION = "b1" * 32, "b2" * 32
+_ROW: dict[str, object] = {
+    "project": "clinic",
+    "resourceType": "Patient",
+    "key": _KEY,
+    "sequence": "19a4f2c1/0/5c1e/10000",
+    "version": _VERSION,
+    "generation": 65536,
+    "deleted": False,
+    "policy": "safe-harbor",
+    "policyHash": "b3" * 16,
+    "keyId": "k1",
+    "resource": {"resourceType": "Patient", "gender": "female", "birthDate": "1980"},
+}
 DATA_EXAMPLES: dict[str, dict[str, object]] = {
     "OperationAudited": {
         "project": "clinic",
@@ -43,19 +56,8 @@ DATA_EXAMPLES: dict[str, dict[str, object]] = {
     "Validated": _REFERENCE | {"op": "write"},
     "Accessed": {name: _REFERENCE[name] for name in ("project", "type", "id", "version")}
     | {"action": "vread", "handler": "deid", "purpose": "de-identification", "at": "2026-11-23T10:41:56Z"},
-    "Deidentified": {
-        "project": "clinic",
-        "resourceType": "Patient",
-        "key": _KEY,
-        "sequence": "19a4f2c1/0/5c1e/10000",
-        "version": _VERSION,
-        "generation": 65536,
-        "deleted": False,
-        "policy": "safe-harbor",
-        "policyHash": "b3" * 16,
-        "keyId": "k1",
-        "resource": {"resourceType": "Patient", "gender": "female", "birthDate": "1980"},
-    },
+    "Deidentified": _ROW,
+    "Row": _ROW,
     "Committed": {
         "project": "clinic",
         "resourceType": "Patient",

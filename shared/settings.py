@@ -70,6 +70,9 @@ class Tenant(BaseModel):
     graph_token: Annotated[SecretStr, Field(min_length=1)] | None = Field(
         default=None, description="TigerGraph's token for this tenant's graphs, which bear their datasets' names"
     )
+    outgoing: bool = Field(
+        default=True, description="a copy of each row of `dataset` goes to the topic `fhir.deidentified.<name>`"
+    )
     also: tuple[Release, ...] = Field(
         default=(),
         description="further datasets, written too: under another policy, or under the next key of a rotation",

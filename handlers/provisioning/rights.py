@@ -110,6 +110,8 @@ def _publishing(settings: Settings) -> Iterator[Binding]:
     for on in catalog.subscriptions():
         for topic in (*on.publishes, on.quarantine):
             yield Binding(Kind.TOPIC, topic, PUBLISHER, _member(settings, on.zone))
+    for topic in catalog.outgoing(settings.tenants).values():
+        yield Binding(Kind.TOPIC, topic, PUBLISHER, _member(settings, Zone.ANALYTICS))
 
 
 def _scoped(settings: Settings) -> Iterator[Binding]:

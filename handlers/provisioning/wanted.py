@@ -54,7 +54,7 @@ def topics(settings: Settings, deployment: Deployment) -> Iterator[dict[str, Any
     """Every topic, as google.pubsub.v1.Topic. What lies aside is kept by its hold, not by its topic."""
     put_aside = set(aside())
     days = 0 if settings.local else deployment.topic_retention_days  # the embedded Pub/Sub retains in memory
-    for name in catalog.topics():
+    for name in (*catalog.topics(), *catalog.outgoing(settings.tenants).values()):
         topic: dict[str, Any] = {"name": f"projects/{settings.gcp_project}/topics/{name}", "labels": LABELS}
         if days and name not in put_aside:
             topic["message_retention_duration"] = {"seconds": days * _DAY}
