@@ -1,0 +1,138 @@
+"""docs/analytics.md is a guide that runs: every query on it answers on a clinic's data, and its subscriber subscribes.
+
+    clinic's writes ─► the door, twice ─► BigQuery's sink (gRPC) ─► embedded warehouse ◄─ each ```sql block of the page
+
+The page's queries name two datasets: `clinic` (safe-harbor) and `research` (expert), the same clinic under each policy.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from shared.deid.door import Door
+from shared.deid.policy import load
+from shared.deid.pseudonyms import Pseudonyms
+from shared.deid.row import SafeRow
+from shared.events.data import Validated
+from shared.local.bigquery import Warehouse
+from shared.local.clinic import Clinic
+from shared.phi import Phi
+from shared.sinks.bigquery import BigQueryWarehouse
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "analytics.md"
+WRITES = 1300
+DATASETS = {"clinic": ("safe-harbor", b"c" * 32), "research": ("expert", b"r" * 32)}
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A block of the page; `empty`: the page says that a dataset in good order answers with nothing."""
+
+    title: str
+    sql: str
+    empty: bool
+
+
+def queries() -> list[Query]:
+    """Every ```sql block, under the heading that it stands under."""
+    found, title = [], ""
+    for block in re.finditer(r"^(#+ [^\n]*)$|^```sql( empty)?\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL):
+        if block[1]:
+            title = block[1].lstrip("# ")
+        else:
+            found.append(
+                Query(f"{title}, {sum(one.title.startswith(title) for one in found) + 1}", block[3], bool(block[2]))
+            )
+    return found
+
+
+def life(door: Door, writes: int = WRITES) -> Iterator[SafeRow]:
+    """What the clinic did, as rows beyond a door: creates, updates, deletions."""
+    clinic, last = Clinic(seed=7), {}
+    for operation in clinic.operations(writes):
+        version, at = (
+            f"v{operation.number}",
+            f"2026-11-23T10:{operation.number // 60:02}:{operation.number % 60:02}.000Z",
+        )
+        if operation.action == "delete":
+            version, at, body = *last[operation.handle], None
+        else:
+            id = f"r{operation.handle}" if operation.action == "create" else operation.id
+            body = {"id": id, **operation.resource()}
+            clinic.stored(operation, body | {"meta": {"versionId": version}})
+            last[operation.handle] = version, at
+        named = Validated(
+            project="medplum",
+            type=operation.type,
+            id=operation.id,
+            version=version,
+            last_updated=at,
+            generation=1 << 16,
+            op="delete" if body is None else "write",
+        )
+        resource = body and Phi(body | {"meta": {"versionId": version, "lastUpdated": at}})
+        yield door.row(named, resource)
+
+
+async def _filled() -> Warehouse:
+    embedded = Warehouse()
+    for dataset, (policy, _) in DATASETS.items():
+        await embedded.provision(dataset, policy)
+    releases = {("clinic", dataset): dataset for dataset in DATASETS}
+    sink = BigQueryWarehouse("starvit", releases, (await embedded.start()).grpc)
+    for dataset, (policy, key) in DATASETS.items():
+        door = Door("clinic", load(policy), Pseudonyms(key, dataset))  # type: ignore[arg-type]
+        await asyncio.gather(*(sink.write(row) for row in life(door)))
+    await sink.close()
+    await embedded.stop()
+    return embedded
+
+
+@pytest.fixture(scope="module")
+def warehouse() -> Iterator[Warehouse]:
+    filled = asyncio.run(_filled())
+    yield filled
+    filled.close()
+
+
+@pytest.mark.xdist_group("guide")
+@pytest.mark.parametrize("query", queries(), ids=lambda query: query.title)
+def test_a_query_of_the_guide_answers_what_it_says(warehouse: Warehouse, query: Query) -> None:
+    tree = sqlglot.parse_one(query.sql, read="bigquery", error_level=sqlglot.ErrorLevel.RAISE)
+    assert isinstance(tree, exp.Query), "an analyst's query reads"
+    assert not list(tree.find_all(exp.Command, exp.Anonymous)), "every function is one that BigQuery is known to have"
+    rows = warehouse.rows(query.sql)
+    assert (not rows) is query.empty, rows[:3]
+
+
+def test_the_guide_has_a_query_for_what_a_clinic_asks() -> None:
+    asked = " ".join(query.title.lower() for query in queries())
+    assert len(queries()) >= 16
+    for question in (
+        "diabet",
+        "blood pressure",
+        "encounters",
+        "medication",
+        "immunization",
+        "loinc",
+        "complete",
+        "change_log",
+    ):
+        assert question in asked, question
+
+
+def test_a_query_names_only_what_analysts_may_read() -> None:
+    from shared.sinks.bigquery import schema, view_tables
+
+    may = {r["tableReference"]["tableId"] for r in view_tables.dataset("p", "d", "expert")} - {*schema.TABLES}
+    may = {name for name in may if not name.startswith("view_") or name == view_tables.COUNTS}
+    for query in queries():
+        tables = list(sqlglot.parse_one(query.sql, read="bigquery").find_all(exp.Table))
+        assert {table.name for table in tables if table.db} <= may, query.title
+        assert {table.db for table in tables if table.db} <= set(DATASETS), query.title
