@@ -6,24 +6,39 @@ The page's queries name two datasets: `clinic` (safe-harbor) and `research` (exp
 """
 
 import asyncio
+import os
 import re
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import sqlglot
 from sqlglot import exp
 
+from handlers import catalog
+from handlers.analytics import ON, analyse
+from handlers.provisioning import provision
+from shared.acting import Sinks
 from shared.deid.door import Door
 from shared.deid.policy import load
 from shared.deid.pseudonyms import Pseudonyms
 from shared.deid.row import SafeRow
+from shared.deid.sequence import buried
 from shared.events.data import Validated
+from shared.events.envelope import Event
 from shared.local.bigquery import Warehouse
 from shared.local.clinic import Clinic
+from shared.local.pubsub import PubSub
 from shared.phi import Phi
 from shared.sinks.bigquery import BigQueryWarehouse
+from shared.sinks.channels import publisher_client, subscriber_client
+from shared.sinks.pubsub import PubSubPublisher
+from tests.rows import ROW
+from tests.tenant import settings
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "analytics.md"
 WRITES = 1300
@@ -125,6 +140,60 @@ def test_the_guide_has_a_query_for_what_a_clinic_asks() -> None:
         "change_log",
     ):
         assert question in asked, question
+
+
+def test_age_bands_are_ages_and_the_past_is_told_as_it_was(warehouse: Warehouse) -> None:
+    """What the page's least simple queries answer, worked out here in another way."""
+    by_title = {query.title: query.sql for query in queries()}
+    [bands] = [sql for title, sql in by_title.items() if title.startswith("Immunization")]
+    assert {band for band, *_ in warehouse.rows(bands)} <= {*(f"{age}+" for age in range(0, 100, 20)), "90+", None}
+    [then] = [sql for title, sql in by_title.items() if "as of a moment" in title]
+    now = warehouse.rows("SELECT key FROM clinic.resources WHERE resource_type = 'Patient'")
+    assert sorted(key for key, *_ in warehouse.rows(then)) == sorted(key for (key,) in now)
+    [last] = [sql for title, sql in by_title.items() if "last HbA1c (expert)" in title]
+    values: dict[object, list[tuple[object, object]]] = {}
+    for key, at, value in warehouse.rows(
+        "SELECT patient_key, effective, value FROM research.lab_results WHERE loinc_code = '4548-4'"
+    ):
+        values.setdefault(key, []).append((at, value))
+    assert all(value == max(values[key])[1] for key, _, value, _ in warehouse.rows(last))
+
+
+async def test_the_guides_subscriber_sees_each_row_once_and_a_deletion() -> None:
+    [program] = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    pubsub = PubSub()
+    address = await pubsub.start()
+    name = "projects/starvit/subscriptions/fhir.deidentified.clinic--team-research"
+    async with publisher_client(address) as topics, subscriber_client(address) as subscriber:
+        await provision(settings(), topics, subscriber, url=lambda zone: f"https://{zone}.example")
+        topic = "projects/starvit/topics/fhir.deidentified.clinic"
+        await subscriber.create_subscription(request={"name": name, "topic": topic})
+    publisher = PubSubPublisher("starvit", address)
+    sinks = Sinks(publisher, lambda: 1.8e9)
+    written = replace(ROW, project="clinic")
+    gone = replace(written, sequence=buried(written.sequence), deleted=True, resource=None)
+    environment = {"PATH": os.environ["PATH"], "PUBSUB_EMULATOR_HOST": address, "SUBSCRIPTION": name}
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert running.stdout is not None
+        told = []
+        for row in (written, written, gone):
+            data = row.event()
+            event = Event("a" * 64, data, datetime.now(UTC), "deid", str(UUID(int=1)), f"00-{'1' * 32}-{'2' * 16}-01")
+            _, _, copy = await analyse(
+                event, None, releases={("clinic", "k1")}, outgoing=catalog.outgoing(settings().tenants)
+            )
+            await sinks.apply(copy, ON, event)
+            if row is not written or not told:
+                told.append((await asyncio.wait_for(running.stdout.readline(), 30)).decode())
+    finally:
+        running.terminate()
+        await running.wait()
+        await publisher.close()
+        await pubsub.stop()
+    assert told == [f"Patient {ROW.key} {ROW.resource}\n", f"Patient {ROW.key} deleted\n"]
 
 
 def test_a_query_names_only_what_analysts_may_read() -> None:
