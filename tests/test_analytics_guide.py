@@ -30,13 +30,15 @@ from shared.deid.row import SafeRow
 from shared.deid.sequence import buried
 from shared.events.data import Validated
 from shared.events.envelope import Event
+from shared.fhir.port import Resource
 from shared.local.bigquery import Warehouse
 from shared.local.clinic import Clinic
 from shared.local.pubsub import PubSub
 from shared.phi import Phi
-from shared.sinks.bigquery import BigQueryWarehouse
+from shared.sinks.bigquery import BigQueryWarehouse, schema, view_tables
 from shared.sinks.channels import publisher_client, subscriber_client
 from shared.sinks.pubsub import PubSubPublisher
+from shared.views import shipped
 from tests.rows import ROW
 from tests.tenant import settings
 
@@ -56,7 +58,7 @@ class Query:
 
 def queries() -> list[Query]:
     """Every ```sql block, under the heading that it stands under."""
-    found, title = [], ""
+    title, found = "", list[Query]()
     for block in re.finditer(r"^(#+ [^\n]*)$|^```sql( empty)?\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL):
         if block[1]:
             title = block[1].lstrip("# ")
@@ -69,19 +71,20 @@ def queries() -> list[Query]:
 
 def life(door: Door, writes: int = WRITES) -> Iterator[SafeRow]:
     """What the clinic did, as rows beyond a door: creates, updates, deletions."""
-    clinic, last = Clinic(seed=7), {}
+    clinic, last = Clinic(seed=7), dict[int, tuple[str, str]]()
     for operation in clinic.operations(writes):
         version, at = (
             f"v{operation.number}",
             f"2026-11-23T10:{operation.number // 60:02}:{operation.number % 60:02}.000Z",
         )
         if operation.action == "delete":
-            version, at, body = *last[operation.handle], None
+            (version, at), resource = last[operation.handle], None
         else:
             id = f"r{operation.handle}" if operation.action == "create" else operation.id
             body = {"id": id, **operation.resource()}
             clinic.stored(operation, body | {"meta": {"versionId": version}})
             last[operation.handle] = version, at
+            resource = Phi[Resource](body | {"meta": {"versionId": version, "lastUpdated": at}})
         named = Validated(
             project="medplum",
             type=operation.type,
@@ -89,9 +92,8 @@ def life(door: Door, writes: int = WRITES) -> Iterator[SafeRow]:
             version=version,
             last_updated=at,
             generation=1 << 16,
-            op="delete" if body is None else "write",
+            op="delete" if resource is None else "write",
         )
-        resource = body and Phi(body | {"meta": {"versionId": version, "lastUpdated": at}})
         yield door.row(named, resource)
 
 
@@ -102,7 +104,7 @@ async def _filled() -> Warehouse:
     releases = {("clinic", dataset): dataset for dataset in DATASETS}
     sink = BigQueryWarehouse("starvit", releases, (await embedded.start()).grpc)
     for dataset, (policy, key) in DATASETS.items():
-        door = Door("clinic", load(policy), Pseudonyms(key, dataset))  # type: ignore[arg-type]
+        door = Door("clinic", load(policy), Pseudonyms(key, dataset))
         await asyncio.gather(*(sink.write(row) for row in life(door)))
     await sink.close()
     await embedded.stop()
@@ -151,7 +153,7 @@ def test_age_bands_are_ages_and_the_past_is_told_as_it_was(warehouse: Warehouse)
     now = warehouse.rows("SELECT key FROM clinic.resources WHERE resource_type = 'Patient'")
     assert sorted(key for key, *_ in warehouse.rows(then)) == sorted(key for (key,) in now)
     [last] = [sql for title, sql in by_title.items() if "last HbA1c (expert)" in title]
-    values: dict[object, list[tuple[object, object]]] = {}
+    values: dict[str, list[tuple[datetime, float]]] = {}
     for key, at, value in warehouse.rows(
         "SELECT patient_key, effective, value FROM research.lab_results WHERE loinc_code = '4548-4'"
     ):
@@ -178,7 +180,7 @@ async def test_the_guides_subscriber_sees_each_row_once_and_a_deletion() -> None
     )
     try:
         assert running.stdout is not None
-        told = []
+        told: list[str] = []
         for row in (written, written, gone):
             data = row.event()
             event = Event("a" * 64, data, datetime.now(UTC), "deid", str(UUID(int=1)), f"00-{'1' * 32}-{'2' * 16}-01")
@@ -197,10 +199,7 @@ async def test_the_guides_subscriber_sees_each_row_once_and_a_deletion() -> None
 
 
 def test_a_query_names_only_what_analysts_may_read() -> None:
-    from shared.sinks.bigquery import schema, view_tables
-
-    may = {r["tableReference"]["tableId"] for r in view_tables.dataset("p", "d", "expert")} - {*schema.TABLES}
-    may = {name for name in may if not name.startswith("view_") or name == view_tables.COUNTS}
+    may = {*schema.VIEWS, view_tables.COUNTS, *(view.name for view in shipped())} - {"keys", "versions"}
     for query in queries():
         tables = list(sqlglot.parse_one(query.sql, read="bigquery").find_all(exp.Table))
         assert {table.name for table in tables if table.db} <= may, query.title
