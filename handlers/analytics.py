@@ -1,16 +1,17 @@
 """Put a de-identified row where analysts can query it.
 
     fhir.deidentified ─► [this] ─► BigQuery (current rows, change log) ─► analytics.committed
+                                                                      └─► fhir.deidentified.<tenant>, for others
 
 This handler can not reach PHI: it may not import `shared.phi` or `shared.fhir`, not even through others.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from shared.deid.row import from_event
 from shared.effects import Effect, Publish, Store
 from shared.errors import Code, Problem
-from shared.events.data import Committed, Deidentified
+from shared.events.data import Committed, Deidentified, Row
 from shared.events.envelope import Event
 from shared.settings import Zone
 from shared.subscriber import Scope, Subscription, subscribes
@@ -27,9 +28,16 @@ ON = Subscription(
 
 @subscribes(ON)
 async def analyse(
-    event: Event[Deidentified], given: None, *, releases: Collection[tuple[str, str]]
+    event: Event[Deidentified],
+    given: None,
+    *,
+    releases: Collection[tuple[str, str]],
+    outgoing: Mapping[tuple[str, str], str],
 ) -> Sequence[Effect]:
-    """Store first, then say so: who hears of a row can query it. `releases`: (tenant's name, key id) of each dataset."""
+    """Store first, then say so: who hears of a row can query it.
+
+    `releases`: (tenant's name, key id) of each dataset. `outgoing`: the topic of those whose rows others subscribe to.
+    """
     row = from_event(event.data)
     if (row.project, row.key_id) not in releases:
         raise Problem(Code.UNKNOWN_PROJECT, "data.project")
@@ -41,4 +49,8 @@ async def analyse(
         sequence=row.sequence,
         deleted=row.deleted,
     )
-    return [Store(row), Publish("analytics.committed", event.id, committed, ordering_key=row.key)]
+    effects: list[Effect] = [Store(row), Publish("analytics.committed", event.id, committed, ordering_key=row.key)]
+    if topic := outgoing.get((row.project, row.key_id)):
+        copy = Row(**dict(event.data))
+        effects.append(Publish(topic, event.id, copy, ordering_key=row.key))
+    return effects

@@ -317,7 +317,10 @@ def _analytics(world: World) -> "BigQueryWarehouse":
     datasets = {
         (tenant.name, release.key_id): release.dataset for tenant in settings.tenants for release in tenant.releases
     }
-    _serve(world, analytics.analyse.bind(NOTHING, releases=frozenset(datasets)))
+    _serve(
+        world,
+        analytics.analyse.bind(NOTHING, releases=frozenset(datasets), outgoing=catalog.outgoing(settings.tenants)),
+    )
     return BigQueryWarehouse(settings.gcp_project, datasets, settings.bigquery_endpoint)
 
 

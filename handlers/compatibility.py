@@ -24,6 +24,16 @@ def breaks(released: Json, now: Json) -> list[str]:
     return list(_Comparison(released, now).paths())
 
 
+def event_breaks(released: Json, now: Json) -> list[str]:
+    """Each way in which today's topics and events (schemas/asyncapi.json) break what reads or wrote the released ones.
+
+    Both ways, for two releases run side by side while one is rolled out, and events of the older one come back from dead
+    letters: today's handlers take what was written then, those of then take what is written today. Of a public type
+    nobody writes but we, so its readers alone are asked. A schema that is closed takes no new field: that is a new type.
+    """
+    return list(_Comparison(released, now).channels())
+
+
 class _Comparison:
     def __init__(self, released: Json, now: Json) -> None:
         self._released, self._now = released, now
@@ -37,6 +47,23 @@ class _Comparison:
                     yield from self._operation(old, new, at)
                 elif not old.get("deprecated"):
                     yield f"{at}: removed"
+
+    def channels(self) -> Iterator[str]:
+        for name, channel in self._released["channels"].items():
+            messages = self._now["channels"].get(name, {}).get("messages", {})
+            gone = [message for message in channel["messages"] if message not in messages]
+            if not channel.get("x-deprecated"):
+                yield from (f"{name} {message}: removed" for message in gone)
+        before, after = (one["components"]["schemas"] for one in (self._released, self._now))
+        for name, old in before.items():
+            new = after.get(name)
+            if new is None:
+                continue  # no channel has it, or that was told above
+            yield from self._schema(old, new, name, "out")
+            if old.get("additionalProperties") is False:
+                yield from self._schema(old, new, name, "in")
+                added = new.get("properties", {}).keys() - old.get("properties", {}).keys()
+                yield from (f"{name}.{field}: new in a closed type" for field in sorted(added))
 
     def _operation(self, old: Json, new: Json, at: str) -> Iterator[str]:
         if [scheme for scheme in new.get("security", []) if scheme not in old.get("security", [])]:

@@ -25,6 +25,19 @@ _REFERENCE = {
     "generation": 65536,
 }
 _KEY, _VERSION = "b1" * 32, "b2" * 32
+_ROW: dict[str, object] = {
+    "project": "clinic",
+    "resourceType": "Patient",
+    "key": _KEY,
+    "sequence": "19a4f2c1/0/5c1e/10000",
+    "version": _VERSION,
+    "generation": 65536,
+    "deleted": False,
+    "policy": "safe-harbor",
+    "policyHash": "b3" * 16,
+    "keyId": "k1",
+    "resource": {"resourceType": "Patient", "gender": "female", "birthDate": "1980"},
+}
 DATA_EXAMPLES: dict[str, dict[str, object]] = {
     "OperationAudited": {
         "project": "clinic",
@@ -43,25 +56,24 @@ DATA_EXAMPLES: dict[str, dict[str, object]] = {
     "Validated": _REFERENCE | {"op": "write"},
     "Accessed": {name: _REFERENCE[name] for name in ("project", "type", "id", "version")}
     | {"action": "vread", "handler": "deid", "purpose": "de-identification", "at": "2026-11-23T10:41:56Z"},
-    "Deidentified": {
-        "project": "clinic",
-        "resourceType": "Patient",
-        "key": _KEY,
-        "sequence": "19a4f2c1/0/5c1e/10000",
-        "version": _VERSION,
-        "generation": 65536,
-        "deleted": False,
-        "policy": "safe-harbor",
-        "policyHash": "b3" * 16,
-        "keyId": "k1",
-        "resource": {"resourceType": "Patient", "gender": "female", "birthDate": "1980"},
-    },
+    "Deidentified": _ROW,
+    "Row": _ROW,
     "Committed": {
         "project": "clinic",
+        "keyId": "k1",
         "resourceType": "Patient",
         "key": _KEY,
         "sequence": "19a4f2c1/0/5c1e/10000",
         "deleted": False,
+    },
+    "Quarantined": {
+        "handler": "validation",
+        "topic": "fhir.changed",
+        "code": "resource-invalid",
+        "at": "Patient.birthDate",
+        "eventId": "a1" * 32,
+        "eventType": "io.starvit.fhir.resource.changed.v1",
+        "event": _REFERENCE,
     },
 }
 _ATTRIBUTES = {
@@ -82,6 +94,16 @@ _PATTERNS = {
     "type": {"type": "string"},
     "time": {"type": "string", "format": "date-time"},
     "correlationid": {"type": "string", "format": "uuid"},
+}
+HEADERS: dict[str, Any] = {
+    "type": "object",
+    "description": "CloudEvents 1.0 attributes as Pub/Sub's message attributes. None holds a FHIR id.",
+    "required": [*(f"ce-{name}" for name in _PATTERNS), "ce-traceparent", "Content-Type"],
+    "properties": {
+        **{f"ce-{name}": schema for name, schema in _PATTERNS.items()},
+        "ce-traceparent": {"type": "string", "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"},
+        "Content-Type": {"const": "application/json"},
+    },
 }
 
 WEBHOOK_BODY: dict[str, Any] = {

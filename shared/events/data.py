@@ -115,10 +115,9 @@ class Accessed(Data):
         return (self.project, self.type, self.id, self.version, self.action, self.handler)
 
 
-class Deidentified(Data):
-    """fhir.deidentified: a row that has passed the door. `project` is the tenant's public name, not Medplum's id."""
+class Safe(Data):
+    """A row that has passed the door. `project` is the tenant's public name, not Medplum's id."""
 
-    TYPE = "io.starvit.fhir.resource.deidentified.v1"
     project: Project
     resource_type: ResourceType
     key: Keyed
@@ -134,6 +133,22 @@ class Deidentified(Data):
     def identity(self) -> tuple[object, ...]:
         """Key and sequence: a re-run of the door under the same generation makes the same row."""
         return (self.project, self.resource_type, self.key, self.sequence)
+
+
+class Deidentified(Safe):
+    """fhir.deidentified: a row on its way from the door to the warehouse."""
+
+    TYPE = "io.starvit.fhir.resource.deidentified.v1"
+
+
+class Row(Safe):
+    """fhir.deidentified.<tenant>: a row that the warehouse has, for whoever subscribes.
+
+    It says today what `Deidentified` says. It is a type of its own because it is a promise to others: ours may change
+    with a release of ours, this one only as tests/test_events.py allows.
+    """
+
+    TYPE = "io.starvit.public.row.v1"
 
 
 class Committed(Data):
@@ -186,7 +201,7 @@ class Quarantined(Data):
 DATA: dict[str, type[Data]] = {
     model.TYPE: model
     for model in (
-        *(Changed, DeletionClaimed, Validated, Accessed, Deidentified, Committed),
+        *(Changed, DeletionClaimed, Validated, Accessed, Deidentified, Row, Committed),
         *(OperationAudited, Quarantined),
     )
 }

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from handlers import catalog
 from handlers.analytics import analyse
 from handlers.audit import audit, audit_operation
 from handlers.deid import deidentify
@@ -19,6 +20,7 @@ from shared.events.data import (
     Deidentified,
     DeletionClaimed,
     OperationAudited,
+    Row,
     Validated,
 )
 from shared.events.envelope import Event
@@ -27,7 +29,7 @@ from shared.fhir.validation import Validator
 from shared.identity.event_ids import EventIds
 from shared.phi import Phi
 from shared.tenancy import ByProject
-from tests.tenant import EVENT_KEY, PROJECT, tenant
+from tests.tenant import EVENT_KEY, PROJECT, tenant, tenant_json
 
 IDS = ByProject({PROJECT: EventIds(bytes.fromhex(EVENT_KEY))})
 DOORS = ByProject({PROJECT: open_doors(tenant())})
@@ -141,11 +143,40 @@ async def test_analytics_stores_the_row_before_it_says_so() -> None:
     [made] = await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None)
     assert isinstance(made, Publish)
     assert isinstance(made.data, Deidentified)
-    store, said = await analyse(event(made.data), None, releases={("clinic", "k1")})
+    store, said = await analyse(event(made.data), None, releases={("clinic", "k1")}, outgoing={})
     assert isinstance(store, Store)
     assert isinstance(said, Publish)
     assert store.row.key == made.data.key
     assert said.topic == "analytics.committed"
+
+
+async def test_whoever_subscribes_hears_of_a_row_after_the_warehouse_has_it_and_of_its_own_dataset_alone() -> None:
+    green = {"dataset": "research", "policy": "expert", "pseudonym_key": "d1" * 32, "key_id": "k2"}
+    two = tenant().model_validate(tenant_json() | {"also": [green]})
+    doors = ByProject({PROJECT: open_doors(two)})
+    made = await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=doors, ids=IDS, prose=None)
+    topics = catalog.outgoing([two])
+    assert topics == {("clinic", "k1"): "fhir.deidentified.clinic"}
+    effects = []
+    for one in made:
+        assert isinstance(one, Publish)
+        assert isinstance(one.data, Deidentified)
+        effects.append(
+            await analyse(event(one.data), None, releases={("clinic", "k1"), ("clinic", "k2")}, outgoing=topics)
+        )
+    own, research = effects
+    store, _, copy = own
+    assert isinstance(store, Store)
+    assert isinstance(copy, Publish)
+    assert (copy.topic, copy.ordering_key) == ("fhir.deidentified.clinic", store.row.key)
+    assert isinstance(copy.data, Row)
+    assert dict(copy.data) == dict(store.row.event())
+    assert copy.correlation is None, "beyond the door already: the thread goes on"
+    assert [type(effect) for effect in research] == [Store, Publish], "the other policy's rows go to no subscriber"
+
+
+def test_a_tenant_that_wants_no_topic_has_none() -> None:
+    assert catalog.outgoing([tenant().model_copy(update={"outgoing": False})]) == {}
 
 
 async def test_a_row_of_a_tenant_that_is_not_served_here_is_set_aside() -> None:
@@ -153,7 +184,7 @@ async def test_a_row_of_a_tenant_that_is_not_served_here_is_set_aside() -> None:
     assert isinstance(made, Publish)
     assert isinstance(made.data, Deidentified)
     with pytest.raises(Problem) as raised:
-        await analyse(event(made.data), None, releases={("other", "k1"), ("clinic", "k2")})
+        await analyse(event(made.data), None, releases={("other", "k1"), ("clinic", "k2")}, outgoing={})
     assert raised.value.code is Code.UNKNOWN_PROJECT
 
 

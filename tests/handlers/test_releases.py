@@ -76,7 +76,7 @@ async def test_a_row_of_a_dataset_that_was_dropped_is_set_aside() -> None:
     blue, _ = await _rows()
     assert isinstance(blue.data, Deidentified)
     with pytest.raises(Problem) as raised:
-        await analyse(event(blue.data), None, releases={("clinic", "k2")})
+        await analyse(event(blue.data), None, releases={("clinic", "k2")}, outgoing={})
     assert raised.value.code is Code.UNKNOWN_PROJECT
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import orjson
 
+from handlers import catalog
 from shared.deid.door import TEXT_WITHHELD, Door
 from shared.deid.row import SafeRow
 from shared.events.data import Validated
@@ -22,7 +23,15 @@ _CANARIES = ("canary", "555-0142")  # of every name, and the telephone number in
 
 def wrongs(world: World) -> list[str]:
     """Everything that is wrong with a world after its day, each kind once."""
-    found = [*world.ledger.wrongs, *_ledger(world), *_events(world), *_rows(world), *_audits(world), *_leaks(world)]
+    found = [
+        *world.ledger.wrongs,
+        *_ledger(world),
+        *_events(world),
+        *_rows(world),
+        *_outgoing(world),
+        *_audits(world),
+        *_leaks(world),
+    ]
     found += [f"dead-lettered: {name}" for name in world.broker.dead]
     return list(dict.fromkeys(found))
 
@@ -146,6 +155,25 @@ def _current(world: World, door: Door, written: list[Written], deleted: list[Wri
         yield "a resource whose current row is not the newest"
 
 
+def _outgoing(world: World) -> Iterator[str]:
+    """Whoever subscribes to a tenant's rows has heard of each that is in its own dataset, and of none that is not."""
+    told: defaultdict[str, set[tuple[str, str, str]]] = defaultdict(set)
+    for topic, message in world.broker.published:
+        if topic.startswith("fhir.deidentified."):
+            data = orjson.loads(message.data)
+            told[topic].add((data["keyId"], data["key"], data["sequence"]))
+    for (name, key_id), topic in catalog.outgoing(house.tenants()).items():
+        log = world.warehouse.change_log(name)
+        stored = {(row.key_id, row.key, row.sequence) for row in log if row.key_id == key_id}
+        heard = told.pop(topic, set())
+        if stored - heard:
+            yield "a row that is stored and that no subscriber was told of"
+        if heard - stored:
+            yield "a row that subscribers were told of and that is not in the tenant's own dataset"
+    if told:
+        yield "a topic of rows that no tenant has"
+
+
 def _audits(world: World) -> Iterator[str]:
     """Each access that was published is one AuditEvent, and nothing else is; what was read was published."""
     wanted: defaultdict[str, set[str]] = defaultdict(set)
@@ -175,7 +203,7 @@ def _leaks(world: World) -> Iterator[str]:
     for topic, message in world.broker.published:
         text = f"{message.data.decode()} {dict(message.attributes)}"
         yield from _seen(text, "a message")
-        if topic in ("fhir.deidentified", "analytics.committed", "analytics.quarantine"):
+        if topic.startswith(("fhir.deidentified", "analytics.committed", "analytics.quarantine")):
             yield from (f"an id beyond the door, on {topic}" for id in ids if id in text)
     yield from _seen("\n".join(world.logs), "a log line")
     yield from _seen(repr(world.ledger.records()), "the ledger")

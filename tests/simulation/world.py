@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import structlog
 
-from handlers import analytics, audit, deid, validation
+from handlers import analytics, audit, catalog, deid, validation
 from handlers.reconcile.publish import Events
 from handlers.reconcile.sweep import Sweep
 from handlers.webhook import Hook, Webhooks
@@ -254,4 +254,5 @@ def _clinical(process: Process, fhir: WiredFhir, publisher: WiredPublisher) -> t
 def _analytics() -> tuple[Route, ...]:
     """As handlers/app.py wires the analytics zone."""
     releases = frozenset((tenant.name, release.key_id) for tenant in house.tenants() for release in tenant.releases)
-    return (analytics.analyse.bind(NOTHING, releases=releases),)
+    outgoing = catalog.outgoing(house.tenants())
+    return (analytics.analyse.bind(NOTHING, releases=releases, outgoing=outgoing),)
