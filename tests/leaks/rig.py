@@ -27,6 +27,7 @@ from google.api_core.exceptions import GoogleAPIError, InternalServerError, Inva
 
 from handlers import app as wiring
 from handlers import catalog
+from shared import egress
 from shared.events.envelope import Message
 from shared.ledger import opening
 from shared.ledger.port import Ledger
@@ -114,14 +115,14 @@ class World:
     async def _appended(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         async for request in requests:
             rows = list(request.proto_rows.rows.serialized_rows)
-            error = SimpleNamespace(code=0, message="")
+            error = SimpleNamespace(code=0, message="", details=[])
             match self.fault("refused", "down", "broken", "unforeseen"):
                 case "refused":
                     bad = [SimpleNamespace(index=at, message=f"row {row!r}") for at, row in enumerate(rows)]
                     yield SimpleNamespace(row_errors=bad, error=error)
                     continue
                 case "down":
-                    yield SimpleNamespace(row_errors=[], error=SimpleNamespace(code=3, message=repr(rows)))
+                    yield SimpleNamespace(row_errors=[], error=SimpleNamespace(code=3, message=repr(rows), details=[]))
                     continue
                 case "broken" | "unforeseen":
                     raise InternalServerError(repr(rows))
@@ -316,7 +317,7 @@ async def rig(**changed: object) -> AsyncIterator[Rig]:
             "tempfile.tempdir": str(directory),
             "handlers.app.time": SimpleNamespace(time=lambda: clock[0]),
             "handlers.app.open_ledger": open_ledger,
-            "handlers.app.egress": SimpleNamespace(client=http),
+            "handlers.app.egress": SimpleNamespace(client=http, host_of=egress.host_of),
             "shared.sinks.pubsub.publisher_client": client,
             "shared.sinks.bigquery.warehouse.BigQueryWarehouse._connect": lambda _: world,
             "shared.deid.text.dlp.Dlp._connected": lambda _: world,
