@@ -29,6 +29,13 @@ async def made() -> AsyncIterator[Cloud]:
         yield project
 
 
+@pytest.fixture
+async def bare() -> AsyncIterator[Cloud]:
+    """A project in which a test provisions what it is about."""
+    async with cloud() as project:
+        yield project
+
+
 def told(changes: list[Change]) -> list[tuple[str, str, Act]]:
     return [(change.kind, change.name, change.act) for change in changes]
 
@@ -79,29 +86,31 @@ DRIFTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("fact", DRIFTS)
-async def test_a_subscription_that_drifted_is_seen_and_mended(made: Cloud, fact: str) -> None:
+async def test_a_subscription_that_drifted_is_seen_and_mended(bare: Cloud, fact: str) -> None:
+    await bare.provision("pubsub")
     from google.pubsub_v1 import types
 
-    name = made.subscription(VALIDATION)
+    name = bare.subscription(VALIDATION)
     changed = types.Subscription({"name": name, **DRIFTS[fact]})
     request: Any = {"subscription": changed, "update_mask": {"paths": [fact.partition(".")[0]]}}
-    await made.subscriber.update_subscription(request=request)
-    [seen] = await made.provision(apply=False)
+    await bare.subscriber.update_subscription(request=request)
+    [seen] = await bare.provision("pubsub", apply=False)
     assert told([seen]) == [("subscription", VALIDATION, Act.CHANGE)]
     assert list(seen.fields) == [fact]
-    assert await made.provision() == [replace(seen, done=True)]
-    assert await made.provision() == []
+    assert await bare.provision("pubsub") == [replace(seen, done=True)]
+    assert await bare.provision("pubsub") == []
 
 
-async def test_a_label_of_somebody_elses_survives_the_mending(made: Cloud) -> None:
+async def test_a_label_of_somebody_elses_survives_the_mending(bare: Cloud) -> None:
+    await bare.provision("pubsub")
     from google.pubsub_v1 import types
 
-    name = made.subscription(VALIDATION)
+    name = bare.subscription(VALIDATION)
     changed = types.Subscription({"name": name, **DRIFTS["labels"]})
     request: Any = {"subscription": changed, "update_mask": {"paths": ["labels"]}}
-    await made.subscriber.update_subscription(request=request)
-    await made.provision()
-    assert (await made.subscriber.get_subscription(subscription=name)).labels["owner"] == "somebody"
+    await bare.subscriber.update_subscription(request=request)
+    await bare.provision("pubsub")
+    assert (await bare.subscriber.get_subscription(subscription=name)).labels["owner"] == "somebody"
 
 
 @pytest.mark.parametrize(
@@ -113,9 +122,10 @@ async def test_a_label_of_somebody_elses_survives_the_mending(made: Cloud) -> No
         ("push_config.no_wrapper", {"no_wrapper": {"write_metadata": False}}),
     ],
 )
-async def test_a_push_that_goes_astray_is_seen_and_mended(made: Cloud, fact: str, push: dict[str, Any]) -> None:
-    name = made.subscription(VALIDATION)
-    there = (await made.subscriber.get_subscription(subscription=name)).push_config
+async def test_a_push_that_goes_astray_is_seen_and_mended(bare: Cloud, fact: str, push: dict[str, Any]) -> None:
+    await bare.provision("pubsub")
+    name = bare.subscription(VALIDATION)
+    there = (await bare.subscriber.get_subscription(subscription=name)).push_config
     right: dict[str, Any] = {
         "push_endpoint": there.push_endpoint,
         "oidc_token": {
@@ -125,37 +135,39 @@ async def test_a_push_that_goes_astray_is_seen_and_mended(made: Cloud, fact: str
         "no_wrapper": {"write_metadata": True},
     }
     wrong = {k: {**v, **push.get(k, {})} if isinstance(v, dict) else push.get(k, v) for k, v in right.items()}
-    await made.subscriber.modify_push_config(request={"subscription": name, "push_config": wrong})
-    [seen] = await made.provision()
+    await bare.subscriber.modify_push_config(request={"subscription": name, "push_config": wrong})
+    [seen] = await bare.provision("pubsub")
     assert list(seen.fields) == [fact]
-    assert await made.provision() == []
+    assert await bare.provision("pubsub") == []
 
 
-async def test_what_can_not_be_changed_in_place_is_refused_with_the_way_and_made_anew_only_by_name(made: Cloud) -> None:
-    name = made.subscription(VALIDATION)
-    right = await made.subscriber.get_subscription(subscription=name)
-    await made.subscriber.delete_subscription(subscription=name)
+async def test_what_can_not_be_changed_in_place_is_refused_with_the_way_and_made_anew_only_by_name(bare: Cloud) -> None:
+    await bare.provision("pubsub")
+    name = bare.subscription(VALIDATION)
+    right = await bare.subscriber.get_subscription(subscription=name)
+    await bare.subscriber.delete_subscription(subscription=name)
     right.enable_message_ordering = True
-    await made.subscriber.create_subscription(request=right)
-    [seen] = await made.provision("pubsub")
+    await bare.subscriber.create_subscription(request=right)
+    [seen] = await bare.provision("pubsub")
     assert told([seen]) == [("subscription", VALIDATION, Act.REFUSED)]
     assert f"--delete {VALIDATION}" in seen.how
-    assert (await made.subscriber.get_subscription(subscription=name)).enable_message_ordering
-    again = await made.provision("pubsub", delete=(VALIDATION,))
+    assert (await bare.subscriber.get_subscription(subscription=name)).enable_message_ordering
+    again = await bare.provision("pubsub", delete=(VALIDATION,))
     assert [(change.act, change.done) for change in again] == [(Act.REFUSED, True), (Act.CREATE, True)]
-    assert not (await made.subscriber.get_subscription(subscription=name)).enable_message_ordering
+    assert not (await bare.subscriber.get_subscription(subscription=name)).enable_message_ordering
 
 
-async def test_who_reads_along_is_shown_and_stays_until_named(made: Cloud) -> None:
-    name = made.subscription("listener")
-    await made.subscriber.create_subscription(request={"name": name, "topic": made.topic("fhir.changed")})
-    [seen] = await made.provision()
+async def test_who_reads_along_is_shown_and_stays_until_named(bare: Cloud) -> None:
+    await bare.provision("pubsub")
+    name = bare.subscription("listener")
+    await bare.subscriber.create_subscription(request={"name": name, "topic": bare.topic("fhir.changed")})
+    [seen] = await bare.provision("pubsub")
     assert told([seen]) == [("subscription", "listener", Act.EXTRA)]
-    assert await made.subscriber.get_subscription(subscription=name)
-    await made.provision("pubsub", delete=(VALIDATION,))
-    assert await made.subscriber.get_subscription(subscription=made.subscription(VALIDATION)), "wanted: never deleted"
-    await made.provision("pubsub", delete=("listener",))
-    assert await made.provision() == []
+    assert await bare.subscriber.get_subscription(subscription=name)
+    await bare.provision("pubsub", delete=(VALIDATION,))
+    assert await bare.subscriber.get_subscription(subscription=bare.subscription(VALIDATION)), "wanted: never deleted"
+    await bare.provision("pubsub", delete=("listener",))
+    assert await bare.provision("pubsub") == []
 
 
 async def test_a_lost_hold_is_made_again(made: Cloud) -> None:
@@ -168,33 +180,36 @@ async def test_a_lost_hold_is_made_again(made: Cloud) -> None:
 
 
 @pytest.mark.parametrize("task", [RECONCILE, DEAD_LETTERS])
-async def test_a_scheduler_that_was_paused_or_points_elsewhere_is_mended(made: Cloud, task: str) -> None:
-    made.google.jobs[job(task)]["state"] = "PAUSED"
-    made.google.jobs[job(task)]["schedule"] = "0 0 1 1 *"
-    [seen] = await made.provision()
+async def test_a_scheduler_that_was_paused_or_points_elsewhere_is_mended(bare: Cloud, task: str) -> None:
+    await bare.provision("scheduler")
+    bare.google.jobs[job(task)]["state"] = "PAUSED"
+    bare.google.jobs[job(task)]["schedule"] = "0 0 1 1 *"
+    [seen] = await bare.provision("scheduler")
     assert set(seen.fields) == {"state", "schedule"}
-    assert await made.provision() == []
+    assert await bare.provision("scheduler") == []
 
 
-async def test_a_ledger_whose_expiry_was_switched_off_is_mended(made: Cloud) -> None:
+async def test_a_ledger_whose_expiry_was_switched_off_is_mended(bare: Cloud) -> None:
+    await bare.provision("firestore")
     [name] = [
-        name for name in made.firestore.fields if name.endswith("clinical/collectionGroups/ledger/fields/expires")
+        name for name in bare.firestore.fields if name.endswith("clinical/collectionGroups/ledger/fields/expires")
     ]
-    made.firestore.fields[name].ClearField("ttl_config")
-    [seen] = await made.provision()
+    bare.firestore.fields[name].ClearField("ttl_config")
+    [seen] = await bare.provision("firestore")
     assert (seen.name, dict(seen.fields)) == ("clinical/ledger.expires", {"ttl": (False, True)})
-    assert await made.provision() == []
+    assert await bare.provision("firestore") == []
 
 
-async def test_an_index_that_was_dropped_or_another_that_costs_every_write_is_seen_and_mended(made: Cloud) -> None:
-    dropped = next(name for name in made.firestore.indexes if "plan" in name)
-    del made.firestore.indexes[dropped]
-    [field] = [name for name in made.firestore.fields if name.endswith("dead-letters/fields/*")]
-    made.firestore.fields[field].ClearField("index_config")
-    first, second = await made.provision("firestore")
+async def test_an_index_that_was_dropped_or_another_that_costs_every_write_is_seen_and_mended(bare: Cloud) -> None:
+    await bare.provision("firestore")
+    dropped = next(name for name in bare.firestore.indexes if "plan" in name)
+    del bare.firestore.indexes[dropped]
+    [field] = [name for name in bare.firestore.fields if name.endswith("dead-letters/fields/*")]
+    bare.firestore.fields[field].ClearField("index_config")
+    first, second = await bare.provision("firestore")
     assert (first.name, dict(first.fields)) == ("ops/dead-letters.*", {"index": ("by default", "none")})
     assert (second.kind, second.act) == ("index", Act.CREATE)
-    assert await made.provision("firestore") == []
+    assert await bare.provision("firestore") == []
 
 
 async def test_every_query_of_what_lies_aside_has_its_index(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,24 +261,26 @@ async def test_analysts_read_every_published_view_and_the_clinical_zone_only_key
 
 
 async def test_a_table_that_lacks_a_column_is_given_it_and_one_that_can_not_grow_so_is_refused(
-    made: Cloud, monkeypatch: pytest.MonkeyPatch
+    bare: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    await bare.provision("bigquery")
     wanting(monkeypatch, {"name": "added", "type": "STRING", "mode": "REQUIRED"})
-    [refused] = await made.provision("bigquery")
+    [refused] = await bare.provision("bigquery")
     assert (refused.kind, refused.name, refused.act) == ("table", "clinic.current_rows", Act.REFUSED)
     assert "added is new and required" in refused.how
     assert "backfill" in refused.how
     wanting(monkeypatch, {"name": "added", "type": "STRING", "mode": "NULLABLE"})
-    [grown] = await made.provision("bigquery")
+    [grown] = await bare.provision("bigquery")
     assert (grown.act, grown.how, grown.done) == (Act.CHANGE, "adds added STRING", True)
-    assert await made.provision("bigquery") == []
+    assert await bare.provision("bigquery") == []
 
 
-async def test_a_table_that_nobody_wants_is_shown_and_stays(made: Cloud) -> None:
-    await asyncio.to_thread(_left_over, made.settings.bigquery_url)
-    [seen] = await made.provision("bigquery")
+async def test_a_table_that_nobody_wants_is_shown_and_stays(bare: Cloud) -> None:
+    await bare.provision("bigquery")
+    await asyncio.to_thread(_left_over, bare.settings.bigquery_url)
+    [seen] = await bare.provision("bigquery")
     assert told([seen]) == [("view", "clinic.left_over", Act.EXTRA)]
-    assert told(await made.provision("bigquery")) == told([seen])
+    assert told(await bare.provision("bigquery")) == told([seen])
 
 
 def _left_over(url: str) -> None:
