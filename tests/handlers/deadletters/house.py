@@ -140,7 +140,7 @@ class House:
     async def leases_end(self) -> None:
         """Time passes: what a dead runner had is free."""
         self.later += 700
-        for topic in aside():
+        for topic in aside(self.desk.settings):
             name = f"projects/starvit/subscriptions/{hold(topic)}"
             await self.subscriber.seek(request={"subscription": name, "time": {"seconds": 1}})
 
