@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.views import arithmetic, keys, moments
 from shared.views import fhir_types as types
-from shared.views.collection import distinct, gather, items, one
+from shared.views.collection import distinct, gather, items
 from shared.views.expression import (
     Build,
     Context,
@@ -93,7 +93,7 @@ def _exists(of: Expression, arguments: tuple[Node, ...], context: Context) -> Ex
         return boolean(lambda item, scope: (found := get(item, scope)) is not None and found != [])
     matches, test = _criteria(of, arguments[0], context)
     if len(matches) == 2:
-        return boolean(_exists_matching(get, *matches))
+        return boolean(_exists_matching(of, *matches))
 
     def run(item: Any, scope: Scope) -> bool:
         found = get(item, scope)
@@ -107,12 +107,16 @@ def _exists(of: Expression, arguments: tuple[Node, ...], context: Context) -> Ex
     return boolean(run)
 
 
-def _exists_matching(get: Run, one_pair: tuple[str, object], other: tuple[str, object]) -> Run:
-    """`exists(system = … and code = …)`"""
-    (name, value), (also, wanted) = one_pair, other
+def _exists_matching(of: Expression, one_pair: tuple[str, object], other: tuple[str, object]) -> Run:
+    """`code.coding.exists(system = … and code = …)`: two members of one thing each are read in place, without a call."""
+    (name, value), (also, wanted), get = one_pair, other, of.run
+    first, second = of.path.names if of.path and of.path.base is None and len(of.path.names) == 2 else (None, "")
 
     def run(item: Any, scope: Scope) -> bool:
-        found = get(item, scope)
+        if first is not None and type(item) is dict and type(parent := item.get(first)) is dict:
+            found = parent.get(second)
+        else:
+            found = get(item, scope)
         if type(found) is list:
             for one_of in found:  # noqa: SIM110 - a generator costs more than the loop
                 if type(one_of) is dict and one_of.get(also) == wanted and one_of.get(name) == value:
@@ -210,15 +214,16 @@ def _extension(of: Expression, arguments: tuple[Node, ...], context: Context) ->
 
 
 def _resource_key(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
-    get = of.run
-    return Expression(lambda item, scope: keys.resource_key(one(get(item, scope))), "string", single=True)
+    get = as_one(of)
+    return Expression(lambda item, scope: keys.resource_key(get(item, scope)), "string", single=True)
 
 
 def _reference_key(of: Expression, arguments: tuple[Node, ...], context: Context) -> Expression:
     get, key = of.run, keys.reference_key(type_argument(arguments) if arguments else None)
+    member = of.path.names[0] if of.path and of.path.base is None and len(of.path.names) == 1 else None
 
     def run(item: Any, scope: Scope) -> Any:
-        found = get(item, scope)
+        found = item.get(member) if member is not None and type(item) is dict else get(item, scope)
         if type(found) is list:
             return [name for reference in found if (name := key(reference)) is not None] or None
         return key(found)

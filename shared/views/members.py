@@ -91,6 +91,8 @@ def _two_steps(first: str, second: str) -> Run:
 
 def _chain(base: Run | None, names: tuple[str, ...]) -> Run:
     """All the steps in one function."""
+    if base is not None and len(names) == 1:
+        return _below(base, names[0])
     if base is not None:
         return lambda item, scope: _down(base(item, scope), names)
     if len(names) == 2:
@@ -103,6 +105,16 @@ def _chain(base: Run | None, names: tuple[str, ...]) -> Run:
         except AttributeError:
             return None
         return None if found is None else _down(found, rest)
+
+    return run
+
+
+def _below(base: Run, name: str) -> Run:
+    def run(item: Any, scope: Scope) -> Any:
+        found = base(item, scope)
+        if type(found) is dict:
+            return found.get(name)
+        return gather(found, name) if type(found) is list else None
 
     return run
 

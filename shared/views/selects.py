@@ -63,8 +63,7 @@ def rows_of(parts: Sequence[Part]) -> Rows:
     """The product of the parts."""
     match _joined(parts):
         case [Part(columns, None)]:
-            row = _row(columns)
-            return lambda item, scope: [row(item, scope)]
+            return _row(columns)
         case [Part(_, rows)] if rows is not None:
             return rows
         case [Part(columns, None), Part(_, rows)] if rows is not None:
@@ -73,17 +72,19 @@ def rows_of(parts: Sequence[Part]) -> Rows:
             return _product([part.rows or rows_of([part]) for part in joined])
 
 
-def _row(columns: Sequence[Column]) -> Callable[[Any, Scope], Row]:
-    """Plain members are read in place, without a call; what is no object, or a list after all, takes the long way."""
+def _row(columns: Sequence[Column]) -> Rows:
+    """One row. Plain members are read in place, without a call; what is no object, or a list after all, takes the long way."""
 
-    def run(item: Any, scope: Scope) -> Row:
+    def run(item: Any, scope: Scope) -> list[Row]:
         try:
-            return {
-                name: get(item, scope) if member is None or type(found := item.get(member)) is list else found
-                for name, member, get in columns
-            }
+            return [
+                {
+                    name: get(item, scope) if member is None or type(found := item.get(member)) is list else found
+                    for name, member, get in columns
+                }
+            ]
         except AttributeError:
-            return {name: get(item, scope) for name, _, get in columns}
+            return [{name: get(item, scope) for name, _, get in columns}]
 
     return run
 
@@ -99,25 +100,27 @@ def _joined(parts: Sequence[Part]) -> list[Part]:
     return joined
 
 
-def _repeated(row: Callable[[Any, Scope], Row], rows: Rows) -> Rows:
+def _repeated(row: Rows, rows: Rows) -> Rows:
     def run(item: Any, scope: Scope) -> list[Row]:
         found = rows(item, scope)
         if not found:
             return found
-        same = row(item, scope)
+        [same] = row(item, scope)
         return [same | one for one in found]
 
     return run
 
 
 def _product(parts: Sequence[Rows]) -> Rows:
+    first, *others = parts
+
     def run(item: Any, scope: Scope) -> list[Row]:
-        product: list[Row] = [{}]
-        for rows in parts:
+        product = first(item, scope)  # rows are always new, and nobody else's
+        for rows in others:
             found = rows(item, scope)
             if len(found) == 1:
                 for one in product:
-                    one.update(found[0])
+                    one |= found[0]
             else:
                 product = [one | other for one in product for other in found]
         return product
