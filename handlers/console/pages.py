@@ -148,8 +148,12 @@ def clock(seconds: float) -> str:
 
 
 def prose(text: str) -> Markup:
-    """A paragraph of the runbook: what stands in backticks there is code here. All of it is escaped."""
-    parts = (escape(part) for part in text.split("`"))
-    return Markup("").join(
-        Markup("<code>{}</code>").format(part) if odd % 2 else part for odd, part in enumerate(parts)
-    )
+    """A paragraph of the runbook: what stands in backticks is code, what stands in stars is strong. All of it is escaped."""
+    parts = re.split(r"(`[^`]+`|\*\*[^*]+\*\*)", text)
+    return Markup("").join(_marked(part) for part in parts)
+
+
+def _marked(part: str) -> Markup:
+    if part.startswith("`"):
+        return Markup("<code>{}</code>").format(part.strip("`"))
+    return Markup("<strong>{}</strong>").format(part.strip("*")) if part.startswith("**") else escape(part)

@@ -174,7 +174,7 @@ class Demo:
 
     def _judge(self, stack: Stack, seconds: float) -> Summary:
         """Compare, scan, and count."""
-        names = _names(stack)
+        names = naming(stack)
         current, log = _rows(stack, "resources"), _rows(stack, "change_log")
         tags = [tag for event in stack.medplum.audit_events(PROJECT) for tag in _tags(event)]
         verdict = judge(self._history, self._accepted(), current, log, names, audit_tags=tags)
@@ -249,7 +249,8 @@ class Demo:
         return scanner
 
 
-def _names(stack: Stack) -> Naming:
+def naming(stack: Stack) -> Naming:
+    """What the warehouse calls the clinic's resources."""
     key = stack.tenant.pseudonym_key
     assert key is not None
     pseudonyms = Pseudonyms(bytes.fromhex(key.get_secret_value()), stack.tenant.key_id)

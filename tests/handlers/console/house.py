@@ -43,6 +43,11 @@ class Desk:
     issuer: Issuer
     metrics: MemoryMetrics
     marks: MemoryMarks
+    shown: list[Console | None]
+
+    def show(self, console: Console | None) -> None:
+        """Another console from now on."""
+        self.shown[0] = console
 
     def browser(self, email: str | None, **headers: str) -> httpx.AsyncClient:
         """Somebody behind the proxy; None: who came past it."""
@@ -76,7 +81,7 @@ def form_of(browser: httpx.AsyncClient) -> str:
     from handlers.console.rights import Person
 
     email = jwt.decode(browser.headers["x-goog-iap-jwt-assertion"], options={"verify_signature": False})["email"]
-    return form_token(str(browser.cookies.get("__Host-ops-form")), Person(email, frozenset()))
+    return form_token(str(browser.cookies.get("__Host-ops-form")), Person(email.lower(), frozenset()))
 
 
 @asynccontextmanager
@@ -92,8 +97,9 @@ async def console(**changed: object) -> AsyncIterator[Desk]:
         here = Console(own, people, made.desk, (metrics,), marks)
         app = FastAPI(version="0.0.0")
         install_errors(app)
-        routes.mount(app, lambda: here, Room(1_000_000))
-        yield Desk(made, here, app, issuer, metrics, marks)
+        shown: list[Console | None] = [here]
+        routes.mount(app, lambda: shown[0], Room(1_000_000))
+        yield Desk(made, here, app, issuer, metrics, marks, shown)
 
 
 async def _people(own: Settings, stack: AsyncExitStack, issuer: Issuer, made: House) -> People:
@@ -111,7 +117,7 @@ async def _people(own: Settings, stack: AsyncExitStack, issuer: Issuer, made: Ho
         await keys.start()
         stack.push_async_callback(keys.stop)
     tokens = [
-        PersonTokens(rs256, {ISSUER}, f"{ORIGIN}{path}", OIDC_LONGEST, time.time, verified=True)
+        PersonTokens(rs256, {ISSUER}, f"{own.console_origin}{path}", OIDC_LONGEST, time.time, verified=True)
         for path in ("/ops", "/ops/login")
     ]
     return People(
