@@ -43,6 +43,8 @@ def refusals(settings: Settings, environment: Mapping[str, str]) -> Iterator[str
             yield "dead_letters must be firestore: instances and operators share it"
         if settings.console_key:
             yield "console_key is for one machine: in the cloud the Identity-Aware Proxy says who it is"
+        if settings.console_roles and not settings.console_audience:
+            yield "console_audience is missing: without the Identity-Aware Proxy nobody can be let in"
         if not settings.console_keys_url.startswith(_PROXY_KEYS):
             yield "console_keys_url is not Google's: assertions of another proxy are not accepted"
         if not (settings.console_url or "https://").startswith("https://"):

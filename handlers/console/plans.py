@@ -3,6 +3,8 @@
 Who does it is who is let in, never a field of a form. A plan is started by whoever made it, for the audit says so.
 """
 
+import asyncio
+
 from handlers.console.forms import FILTER, Fields, filter_of, number_of
 from handlers.console.pages import View
 from handlers.console.rights import Person
@@ -15,6 +17,7 @@ MAKE = FILTER | {"reason", "limit"}
 START = frozenset({"per_second"})
 _MOST, _FASTEST, _PACE = 1_000_000, 1000, 50
 _ROWS = 50
+_LOOKS, _LOOK = 20, 0.1  # seconds
 _STARTS = (Stage.PLANNED, Stage.APPROVED, Stage.STOPPED)
 
 
@@ -69,3 +72,7 @@ async def start(desk: Desk, person: Person, id: str, fields: Fields) -> None:
     if await desk.planning.digest(plan.id, plan.action) != plan.id:
         raise Problem(Code.PLAN_REFUSED, "stale")
     await desk.start_replay(plan.id, pace)
+    for _ in range(_LOOKS):  # so that the page that follows shows it under way
+        if (await desk.progress(plan.id)).runs > plan.runs:
+            return
+        await asyncio.sleep(_LOOK)

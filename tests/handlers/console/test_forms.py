@@ -1,5 +1,6 @@
 """What comes in and what is shown: no form but ours is taken, and nothing that is shown can be anything but text."""
 
+import asyncio
 import re
 from dataclasses import replace
 
@@ -33,7 +34,8 @@ async def test_a_plan_is_made_approved_by_another_and_replayed_and_each_act_bear
         assert (await post(bob, f"/ops/plans/{id}/approve", {})).status_code == 303
         assert (await post(bob, f"/ops/plans/{id}/replay", {})).status_code == 403, "no right"
         assert (await post(ann, f"/ops/plans/{id}/replay", {"per_second": "0"})).status_code == 303
-        plan = await desk.house.desk._running[id]
+        while (plan := await desk.house.desk.progress(id)).stage is Stage.RUNNING:
+            await asyncio.sleep(0.05)
         assert (plan.stage, plan.by, plan.approved_by) == (Stage.DONE, OPERATOR, APPROVER)
         assert sorted(desk.house.sent()) == sorted(one.event or "" for one in entries)
         audits = [message.data.decode() for topic, message in desk.house.published if topic == "ops.audit"]
