@@ -22,12 +22,13 @@ RUN python3 -m venv --without-pip .venv \
 COPY handlers handlers
 COPY shared shared
 COPY schemas schemas
+COPY docs/runbook.md docs/runbook.md
 ARG VERSION=0
 RUN mv handlers/release /opt/release \
  && .venv/bin/python -m compileall -q -j0 --invalidation-mode unchecked-hash handlers shared \
  && python3 /opt/release/root.py /image /srv/.venv \
  && python3 /opt/release/sbom.py /image /srv/.venv "${VERSION}" \
- && mkdir /app && mv handlers shared schemas pyproject.toml /app
+ && mkdir /app && mv handlers shared schemas docs pyproject.toml /app
 
 FROM scratch
 ARG BASE VERSION=0 REVISION=unknown

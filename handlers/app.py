@@ -3,7 +3,7 @@
 ZONE=ingress    POST /v1/webhooks/medplum/{subscription}
 ZONE=clinical   POST /v1/push/{validation,deid,text,audit}, /v1/tasks/reconcile
 ZONE=analytics  POST /v1/push/{analytics,graph}
-ZONE=ops        POST /v1/push/index, /v1/tasks/dead-letters
+ZONE=ops        POST /v1/push/index, /v1/tasks/dead-letters; pages under /ops
 """
 
 import asyncio
@@ -129,7 +129,14 @@ def _mount(app: FastAPI, world: World) -> None:
         mount_reconcile(app, world)
     if zone in (Zone.OPS, Zone.ALL):
         mount_dead_letters(app, world)
+        _console(app, world)
     mount_health(app, world)
+
+
+def _console(app: FastAPI, world: World) -> None:
+    from handlers.console import routes
+
+    routes.mount(app, lambda: world.console, world.room)
 
 
 async def _build(world: World, stack: AsyncExitStack) -> None:
@@ -141,9 +148,11 @@ async def _build(world: World, stack: AsyncExitStack) -> None:
     if settings.zone in (Zone.INGRESS, Zone.ALL):
         _ingress(world, publisher)
     if settings.zone is not Zone.INGRESS:
-        http, tokens = await _callers(settings, stack)
+        http, keys = await _callers(settings, stack)
+        tokens = PushTokens(keys, settings.oidc_issuers, time.time)
         if settings.zone in (Zone.OPS, Zone.ALL):
             await _operators(world, stack, publisher, tokens)
+            await _people(world, stack, http, keys)
         if catalog.subscriptions(settings.zone):
             await _handlers(world, stack, publisher, http, tokens)
     world.ready = True
@@ -165,14 +174,14 @@ def _metrics(settings: Settings, stack: AsyncExitStack) -> None:
     stack.push_async_callback(last)
 
 
-async def _callers(settings: Settings, stack: AsyncExitStack) -> tuple[egress.Client, PushTokens]:
+async def _callers(settings: Settings, stack: AsyncExitStack) -> tuple[egress.Client, SigningKeys]:
     """The way out, and with it the keys that callers' tokens are checked with."""
     http = egress.client(_hosts(settings), timeout=settings.deadline, local=settings.local)
     stack.push_async_callback(http.aclose)
     keys = SigningKeys(settings.jwks_url, http, time.time)
     await keys.start()
     stack.push_async_callback(keys.stop)
-    return http, PushTokens(keys, settings.oidc_issuers, time.time)
+    return http, keys
 
 
 async def _operators(world: World, stack: AsyncExitStack, publisher: Publisher, tokens: PushTokens) -> None:
@@ -185,6 +194,14 @@ async def _operators(world: World, stack: AsyncExitStack, publisher: Publisher, 
     desk.told = moved
     world.arrivals = Arrivals(world.settings, tokens, desk.index, desk.ledgers, time.time)
     world.dead_letters = Task(world.settings, tokens, desk)
+
+
+async def _people(world: World, stack: AsyncExitStack, http: egress.Client, keys: SigningKeys) -> None:
+    """The operators' console, at the same desk."""
+    from handlers.console.wiring import open_console
+
+    assert world.desk is not None
+    world.console = await open_console(world.settings, stack, http, keys, world.desk)
 
 
 def _ingress(world: World, publisher: Publisher) -> None:
@@ -346,6 +363,8 @@ def _key(secret: object) -> bytes:
 def _hosts(settings: Settings) -> frozenset[str]:
     """The only hosts that this process speaks HTTP to."""
     urls = [settings.jwks_url]
+    if settings.zone in (Zone.OPS, Zone.ALL) and settings.console_audience:
+        urls.append(settings.console_keys_url)
     if settings.zone in (Zone.CLINICAL, Zone.ALL):
         urls.append(settings.medplum_url)
     if settings.tigergraph_url:

@@ -11,7 +11,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCHES = (
-    *("start", "deid", "text", "dlp", "utility", "ledger", "simulate", "model", "reconcile", "views", "deadletters"),
+    *(
+        "start",
+        "deid",
+        "text",
+        "dlp",
+        "utility",
+        "ledger",
+        "simulate",
+        "model",
+        "reconcile",
+        "views",
+        "deadletters",
+        "console",
+    ),
     *("attacks", "fuzz", "canary", "telemetry", "cdc", "graph", "image"),
 )
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from handlers import alerts, catalog
+from handlers.console.forms import FORM_LIMIT, QUERY_LIMIT
+from handlers.console.routes import ENDPOINTS as PAGES
 from handlers.contract import document
 from handlers.doctor.findings import Check, Finding
 from handlers.licences import locked
@@ -241,6 +243,40 @@ def _endpoints() -> Iterator[tuple[str, ...]]:
             errors,
             tests,
         )
+    yield from _pages()
+
+
+def _pages() -> Iterator[tuple[str, ...]]:
+    """The console's pages: for people, so not in the contract; each has a row of its own all the same."""
+    person = "the Identity-Aware Proxy's assertion; on one machine a session or a bearer token"
+    tests = "`tests/handlers/console/test_rights.py`, `tests/handlers/console/test_forms.py`"
+    for one in PAGES:
+        posts = one.method == "POST"
+        fields = ", ".join(sorted(one.fields)) or "no field"
+        yield (
+            f"`{one.method} {one.path}`",
+            person,
+            f"a role with the right `{one.right}`" + ("; Origin and a form token of the browser's" if posts else ""),
+            f"a closed set of fields, each of its form: {fields}",
+            f"{FORM_LIMIT if posts else QUERY_LIMIT} bytes; 20 fields",
+            one.audit,
+            "400, 401, 403, 404, 409, 413, 500, 503" if posts else "400, 401, 403, 404, 413, 500, 503",
+            tests,
+        )
+    login = "an identity token for this very page, once; in the cloud there is none"
+    yield ("`GET /ops/login`", login, "a role", "one token", "12 kB", "-", "400, 401, 404, 413, 500, 503", tests)
+    sent = "Origin and a form token"
+    yield (
+        "`POST /ops/logout`",
+        "the session",
+        sent,
+        "no field",
+        f"{FORM_LIMIT} bytes",
+        "-",
+        "400, 401, 403, 404",
+        tests,
+    )
+    yield ("`GET /ops/static/{name}`", "none", "anyone", "a name that we have", "-", "-", "404", tests)
 
 
 def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

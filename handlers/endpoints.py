@@ -20,6 +20,7 @@ from shared.subscriber import Route, Subscription
 from shared.telemetry.report import received
 
 if TYPE_CHECKING:
+    from handlers.console.wiring import Console
     from handlers.deadletters.arrivals import Arrivals
     from handlers.deadletters.desk import Desk
     from handlers.deadletters.endpoint import Task as Replays
@@ -41,6 +42,7 @@ class World:
     arrivals: "Arrivals | None" = None
     dead_letters: "Replays | None" = None
     desk: "Desk | None" = None
+    console: "Console | None" = None
     ready: bool = False
     room: Room = field(init=False)
 

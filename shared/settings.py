@@ -188,6 +188,21 @@ class Settings(BaseSettings):
     )
     require_approval: bool = Field(default=False, description="a plan needs a second person's approval")
 
+    console_roles: dict[str, tuple[Literal["viewer", "operator", "approver"], ...]] = Field(
+        default_factory=dict,
+        description="ops: who may do what at the console, as JSON: an e-mail, or `group:` and a group → roles",
+    )
+    console_url: str = Field(default="", description="ops: where people reach the console; empty: `public_url`")
+    console_audience: str = Field(
+        default="", description="ops: the audience of the Identity-Aware Proxy's assertions; empty: there is no proxy"
+    )
+    console_keys_url: str = Field(
+        default="https://www.gstatic.com/iap/verify/public_key-jwk", description="where the proxy publishes its keys"
+    )
+    console_key: HexKey | None = Field(
+        default=None, description="one machine: signs the console's sessions; the cloud refuses it"
+    )
+
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if not self.deadline < self.ack_deadline <= self.request_timeout < self.lease:
@@ -206,6 +221,11 @@ class Settings(BaseSettings):
     def account(self, handler: str) -> str:
         """The service account whose token a push to `handler` must carry."""
         return self.push_account.format(handler=handler, project=self.gcp_project)
+
+    @property
+    def console_origin(self) -> str:
+        """Where forms of the console may come from."""
+        return self.console_url or self.public_url
 
     @property
     def reconcile_url(self) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from shared.settings import Settings, Tenant, Zone
 
 _GOOGLE_KEYS = "https://www.googleapis.com/"
+_PROXY_KEYS = "https://www.gstatic.com/iap/verify/"
 _COLLECTORS = ("https://", "http://127.0.0.1:", "http://localhost:")
 _NEEDS: dict[Zone, tuple[str, ...]] = {
     Zone.INGRESS: ("webhooks", "event_key"),
@@ -40,6 +41,14 @@ def refusals(settings: Settings, environment: Mapping[str, str]) -> Iterator[str
             yield "ledger must be firestore: instances share it"
         if settings.zone is Zone.OPS and not (settings.dead_letters or settings.ledger).startswith("firestore:"):
             yield "dead_letters must be firestore: instances and operators share it"
+        if settings.console_key:
+            yield "console_key is for one machine: in the cloud the Identity-Aware Proxy says who it is"
+        if settings.console_roles and not settings.console_audience:
+            yield "console_audience is missing: without the Identity-Aware Proxy nobody can be let in"
+        if not settings.console_keys_url.startswith(_PROXY_KEYS):
+            yield "console_keys_url is not Google's: assertions of another proxy are not accepted"
+        if not (settings.console_url or "https://").startswith("https://"):
+            yield "console_url is not https"
         for name in ("public_url", "medplum_url", "tigergraph_url"):
             if not str(getattr(settings, name) or "https://").startswith("https://"):
                 yield f"{name} is not https"

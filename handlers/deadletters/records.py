@@ -57,7 +57,7 @@ def meaning(code: str) -> str:
 
 @cache
 def advice(code: str) -> str:
-    """What to do: the runbook's paragraph, where the runbook is at hand (it is not in the image), else where it is."""
+    """What to do: the runbook's paragraph, where the runbook is at hand, else where it is."""
     if not _RUNBOOK.exists():
         return f"docs/runbook.md#{code}"
     found = re.search(rf"^### `{re.escape(code)}`\n\n(.*?)\n\n(?=#)", _RUNBOOK.read_text() + "\n\n#", re.M | re.S)

@@ -14,10 +14,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from handlers.deadletters.command import RUNNING_DEMO
+from handlers.demo.beside import beside
 from handlers.demo.display import Display
 from handlers.demo.run import AUDIT, Demo
 from handlers.demo.service import environment_of
-from handlers.demo.stack import OPERATOR, PROJECT, PROJECT_NUMBER, RETRY, UNTOLD, Stack, embedded
+from handlers.demo.stack import CONSOLE, OPERATOR, PROJECT, PROJECT_NUMBER, RETRY, UNTOLD, Stack, embedded
 from handlers.demo.summary import Summary
 from shared.local.faults import Faults
 
@@ -113,18 +114,30 @@ async def _leave_running(display: Display, demo: Demo, stack: Stack) -> None:
     RUNNING_DEMO.write_text(json.dumps(environment_of(stack.settings) | for_operators))
     try:
         await demo.poison(stack)
-        display.table("Running until Ctrl-C", {name: str(address) for name, address in stack.addresses.items()})
-        display.step(
-            "one event was poisoned for you to find:  ./dev dlq list  ·  ./dev dlq show ID  ·  ./dev dlq replay ID"
-        )
-        waiting = 0
-        while stack.service.running:
-            await asyncio.sleep(SHOWN_EVERY)
-            before, waiting = waiting, stack.pubsub.stats()[AUDIT].backlog
-            if waiting or before:
-                display.step(
-                    f"audit: {len(stack.medplum.audit_events(PROJECT))} accesses written down, {waiting} waiting"
-                )
-        print("the service has ended", file=sys.stderr)
+        async with beside(stack) as page:
+            display.table("Running until Ctrl-C", {**stack.addresses, "a resource beside its row": page})
+            for who, link in _logins(stack).items():
+                print(f"console, {who}, once:\n  {link}", file=sys.stderr, flush=True)  # no table may wrap a link
+            await _watch(display, stack)
     finally:
         RUNNING_DEMO.unlink(missing_ok=True)
+
+
+def _logins(stack: Stack) -> dict[str, str]:
+    """A link for each person: good once, for an hour."""
+    page = f"{stack.settings.console_origin}/ops/login"
+    return {who: f"{page}?token={stack.issuer.token(who, page)}" for who in CONSOLE}
+
+
+async def _watch(display: Display, stack: Stack) -> None:
+    """Until the service ends."""
+    display.step(
+        "one event was poisoned for you to find:  ./dev dlq list  ·  ./dev dlq show ID  ·  ./dev dlq replay ID"
+    )
+    waiting = 0
+    while stack.service.running:
+        await asyncio.sleep(SHOWN_EVERY)
+        before, waiting = waiting, stack.pubsub.stats()[AUDIT].backlog
+        if waiting or before:
+            display.step(f"audit: {len(stack.medplum.audit_events(PROJECT))} accesses written down, {waiting} waiting")
+    print("the service has ended", file=sys.stderr)

@@ -174,7 +174,7 @@ class Demo:
 
     def _judge(self, stack: Stack, seconds: float) -> Summary:
         """Compare, scan, and count."""
-        names = _names(stack)
+        names = naming(stack)
         current, log = _rows(stack, "resources"), _rows(stack, "change_log")
         tags = [tag for event in stack.medplum.audit_events(PROJECT) for tag in _tags(event)]
         verdict = judge(self._history, self._accepted(), current, log, names, audit_tags=tags)
@@ -245,11 +245,13 @@ class Demo:
         scanner.scan_file("log", stack.service.log)
         for file in stack.service.log.parent.rglob("*"):  # the ledger, marks, metrics, the index of dead letters
             if file.is_file() and file != stack.service.log:
-                scanner.scan_file("ledger", file)
+                with suppress(FileNotFoundError):  # written anew just now, under the name that it always has
+                    scanner.scan_file("ledger", file)
         return scanner
 
 
-def _names(stack: Stack) -> Naming:
+def naming(stack: Stack) -> Naming:
+    """What the warehouse calls the clinic's resources."""
     key = stack.tenant.pseudonym_key
     assert key is not None
     pseudonyms = Pseudonyms(bytes.fromhex(key.get_secret_value()), stack.tenant.key_id)

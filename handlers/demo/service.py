@@ -95,7 +95,8 @@ class Service:
 
 def environment_of(settings: Settings) -> dict[str, str]:
     """The settings as the environment variables that the service reads, secrets revealed."""
-    plain = settings.model_dump(mode="json", exclude={"zone", "tenants", "tenants_file"})
+    plain = settings.model_dump(mode="json", exclude={"zone", "tenants", "tenants_file", "console_key"})
+    plain["console_key"] = settings.console_key.get_secret_value() if settings.console_key else ""
     variables = {f"STARVIT_{name.upper()}": _text(value) for name, value in plain.items() if value != ""}
     tenants = [_revealed(tenant.model_dump()) for tenant in settings.tenants]
     return {**variables, "ZONE": settings.zone, "STARVIT_TENANTS": json.dumps(tenants), "STARVIT_HOST": "127.0.0.1"}

@@ -35,6 +35,7 @@ TYPES = (
 OPERATOR = Client(id="operator", secret=SecretStr(secrets.token_urlsafe(32)))  # whoever runs `./dev doctor`
 UNTOLD = "Coverage"  # has a webhook and no Subscription: only reconcile finds one
 PROJECT_NUMBER = "415104041262"  # the Google Cloud project's, which its service agents bear
+CONSOLE = {"operator@clinic.example": ("operator",), "approver@clinic.example": ("approver",)}
 AUDITORS = 4  # ClientApplications that write AuditEvents: each has Medplum's quota of 416 conditional creates a minute
 RETRY = Retry(least=0.2, most=30)  # the cloud's 10 to 600 s, for a machine that has less time
 TIME_SCALE = 0.02  # of Medplum's retry schedule: 20 s are 0.4 s
@@ -104,6 +105,9 @@ async def embedded(
                 "ack_deadline": 10,
                 "request_timeout": 11,
                 "lease": 12,
+                "metrics_every": 5,
+                "console_roles": CONSOLE,
+                "console_key": secrets.token_hex(32),
                 **changed,
             }
         )

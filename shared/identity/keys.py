@@ -1,6 +1,9 @@
-"""The keys that push tokens are checked with: a JWKS, cached, fetched off the hot path, outliving the issuer's outages.
+"""The keys that callers' tokens are checked with: a JWKS, cached, fetched off the hot path, outliving the issuer's outages.
 
 start ─► fetch ─► keys ─► (max-age nearly over) ─► fetch …           unknown kid ─► one fetch more, at most twice a minute
+
+Each set is for one algorithm: RS256 for identity tokens of Google's accounts, ES256 for the assertions of its Identity-Aware
+Proxy. A key of another kind is passed over, so no token can choose what it is checked with.
 """
 
 import asyncio
@@ -8,10 +11,12 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from shared.errors import Code, Problem
 from shared.telemetry.logs import log
@@ -23,13 +28,18 @@ _RETRY = 30.0  # seconds after a fetch that failed, and between two for unknown 
 _LARGEST = 100_000  # bytes of a key set
 _SMALLEST = 2048  # bits (RFC 7518 §3.3)
 _TIMEOUT = 5.0
+_KINDS = {"RS256": "RSA", "ES256": "EC"}
+
+type Algorithm = Literal["RS256", "ES256"]
 
 
 class SigningKeys:
-    """The issuer's RSA keys by kid. `now` is seconds since the epoch."""
+    """The issuer's public keys for one algorithm, by kid. `now` is seconds since the epoch."""
 
-    def __init__(self, url: str, http: httpx.AsyncClient, now: Callable[[], float]) -> None:
-        self._url, self._http, self._now = url, http, now
+    def __init__(
+        self, url: str, http: httpx.AsyncClient, now: Callable[[], float], algorithm: Algorithm = "RS256"
+    ) -> None:
+        self._url, self._http, self._now, self.algorithm = url, http, now, algorithm
         self._keys: Mapping[str, Any] = {}
         self._fetched = self._asked = float("-inf")
         self._refresh: asyncio.Task[None] | None = None
@@ -48,7 +58,7 @@ class SigningKeys:
                 await self._refresh
 
     async def key(self, kid: str) -> Any:
-        """The RSA public key of a kid. Raises Problem: KEYS_DOWN if there are no keys at all, BAD_TOKEN if not this one.
+        """The public key of a kid. Raises Problem: KEYS_DOWN if there are no keys at all, BAD_TOKEN if not this one.
 
         A kid that is not known costs one fetch, shared by all who ask, and at most one in `_RETRY` seconds: whoever
         makes kids up can not make us knock at the issuer's door.
@@ -80,7 +90,7 @@ class SigningKeys:
     async def _fetch(self) -> float:
         try:
             async with self._http.stream("GET", self._url, timeout=_TIMEOUT) as answer:
-                keys = _parsed(await _body(answer)) if answer.is_success else {}
+                keys = _parsed(await _body(answer), self.algorithm) if answer.is_success else {}
         except (httpx.HTTPError, Problem, ValueError, RecursionError) as error:
             self._say(exception=type(error).__name__)
             return _RETRY
@@ -106,20 +116,27 @@ async def _body(answer: httpx.Response) -> bytes:
     return bytes(body)
 
 
-def _parsed(text: bytes) -> dict[str, Any]:
-    """kid → key, of the RSA keys for RS256 signatures in a JWK set (RFC 7517 §4.2, §4.4). Others are passed over."""
+def _parsed(text: bytes, algorithm: Algorithm) -> dict[str, Any]:
+    """kid → key, of the keys for this algorithm's signatures in a JWK set (RFC 7517 §4.2, §4.4). Others are passed over."""
     body = json.loads(text)
     listed = body.get("keys") if isinstance(body, dict) else None
     keys = {}
     for jwk in listed if isinstance(listed, list) else ():
-        if not isinstance(jwk, dict) or jwk.get("kty") != "RSA" or not isinstance(jwk.get("kid"), str):
+        if not isinstance(jwk, dict) or jwk.get("kty") != _KINDS[algorithm] or not isinstance(jwk.get("kid"), str):
             continue
-        if jwk.get("use", "sig") != "sig" or jwk.get("alg", "RS256") != "RS256":
+        if jwk.get("use", "sig") != "sig" or jwk.get("alg", algorithm) != algorithm:
             continue
         try:
-            key = jwt.PyJWK(jwk, algorithm="RS256").key
-        except jwt.PyJWTError:
+            key = jwt.PyJWK(jwk, algorithm=algorithm).key
+        except (jwt.PyJWTError, ValueError, TypeError):
             continue
-        if key.key_size >= _SMALLEST:
+        if _strong(key):
             keys[jwk["kid"]] = key
     return keys
+
+
+def _strong(key: object) -> bool:
+    """RSA of enough bits; of the elliptic curves P-256 alone, which is ES256's (RFC 7518 §3.4)."""
+    if isinstance(key, RSAPublicKey):
+        return key.key_size >= _SMALLEST
+    return isinstance(key, EllipticCurvePublicKey) and key.curve.name == "secp256r1"

@@ -47,6 +47,10 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
     "a ledger in memory": ({"ledger": "memory"}, {}, "ledger"),
     "plain http to Medplum": ({"medplum_url": "http://canary.example"}, {}, "medplum_url"),
     "plain http for itself": ({"public_url": "http://canary.example"}, {}, "public_url"),
+    "sessions of a key of our own": ({"console_key": "a1" * 32}, {}, "console_key"),
+    "another proxy's keys": ({"console_keys_url": "https://canary.example/jwk"}, {}, "console_keys_url"),
+    "a console over plain http": ({"console_url": "http://canary.example"}, {}, "console_url"),
+    "a console with no proxy before it": ({"console_roles": {"canary@x.example": ("viewer",)}}, {}, "console_audience"),
     "plain http to TigerGraph": ({"tigergraph_url": "http://canary.example"}, {}, "tigergraph_url"),
     "a graph where PHI is": (
         {"tigergraph_url": "https://canary.example"},

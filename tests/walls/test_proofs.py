@@ -17,6 +17,7 @@ MAY_REVEAL = {
 }
 MAKES_SAFE_ROWS = {"shared/deid/door.py", "shared/deid/row.py"}
 MAKES_CALLERS = {"shared/identity/push.py"}
+MAKES_PEOPLE = {"shared/identity/people.py", "handlers/console/people.py"}  # by a token; by a session that one opened
 
 
 def _sources() -> Iterator[tuple[str, ast.AST]]:
@@ -57,3 +58,4 @@ def test_only_the_door_makes_safe_rows() -> None:
 
 def test_only_a_verified_token_makes_a_caller() -> None:
     assert _callers("Caller") <= MAKES_CALLERS
+    assert _callers("Known") == MAKES_PEOPLE

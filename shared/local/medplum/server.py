@@ -130,6 +130,10 @@ class Medplum:
         """The project's AuditEvents, oldest first."""
         return [_loaded(record.current.plain()) for record in self.store.since(project, "AuditEvent", 0)]
 
+    def newest(self, project: str, type: str, number: int) -> list[Json]:
+        """What was changed last of a type and is there still, oldest first."""
+        return [_loaded(record.current.plain()) for record in [*self.store.since(project, type, 0)][-number:]]
+
     def _changed(self, record: Record, interaction: Interaction, trace: str) -> None:
         """Called by the store after each change: keep the subscriptions current, then tell them."""
         if record.type == "Subscription":
