@@ -30,7 +30,7 @@ class FirestoreErasures:
 
     async def suppress(self, project: str, key_id: str, patient: str) -> None:
         with store_down():
-            await self._list().document(_named(project, key_id, patient)).set({}, timeout=self._patience)
+            await self._list().document(_named(project, key_id, patient)).set({}, **self._limits())
 
     async def among(self, project: str, key_id: str, patients: Collection[str]) -> frozenset[str]:
         names = list(patients)
@@ -40,14 +40,14 @@ class FirestoreErasures:
     async def prove(self, proof: Proof) -> None:
         document = self._proofs().document(_named(proof.order, str(proof.round), proof.key_id))
         with store_down():
-            await document.set(asdict(proof), timeout=self._patience)
+            await document.set(asdict(proof), **self._limits())
 
     async def proofs(self, order: str) -> Sequence[Proof]:
         from google.cloud.firestore_v1.base_query import FieldFilter
 
         query = self._proofs().where(filter=FieldFilter("order", "==", order))
         with store_down():
-            return in_order([Proof(**found.to_dict()) async for found in query.stream(timeout=self._patience)])
+            return in_order([Proof(**found.to_dict()) async for found in query.stream(**self._limits())])
 
     async def close(self) -> None:
         await self._asking.drain()
@@ -58,9 +58,17 @@ class FirestoreErasures:
     async def _are_there(self, names: Sequence[str]) -> Sequence[bool]:
         documents = [self._list().document(name) for name in dict.fromkeys(names)]
         with store_down():
-            found = self._opened().get_all(documents, timeout=self._patience)
+            found = self._opened().get_all(documents, **self._limits())
             there = {one.id for one in [one async for one in found] if one.exists}
         return [name in there for name in names]
+
+    def _limits(self) -> dict[str, Any]:
+        """Of one call: the client's own patience is minutes."""
+        from google.api_core.exceptions import ServiceUnavailable
+        from google.api_core.retry import AsyncRetry, if_exception_type
+
+        retry = AsyncRetry(if_exception_type(ServiceUnavailable), initial=0.05, maximum=1.0, timeout=self._patience)
+        return {"retry": retry, "timeout": self._patience}
 
     def _list(self) -> Any:
         return self._opened().collection(self._name)

@@ -170,6 +170,10 @@ class ErasureOrdered(Data):
     reason: str = Field(max_length=200)
     at: AwareDatetime = Field(strict=False)
 
+    def identity(self) -> tuple[object, ...]:
+        """All but the patient: the order's random name stands for him, and the ledger keeps no hash of an id."""
+        return (self.project, self.order, self.round, self.dry_run)
+
 
 class Erasure(Data):
     """fhir.deidentified: erase whatever one dataset has of the patient of this pseudonym, and let nothing of him in again.
