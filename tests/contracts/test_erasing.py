@@ -95,7 +95,8 @@ async def test_all_that_is_or_names_the_patient_is_found_in_old_versions_too(set
     moved = [condition(3, NAME, 1), condition(3, OTHER, 2)]
     deleted = [condition(4), replace(condition(4, number=2), deleted=True, resource=None)]
     group = replace(condition(5), resource_type="Group")
-    group = replace(group, resource={"resourceType": "Group", "member": [{"entity": {"reference": f"Patient/{NAME}"}}]})
+    member: dict[str, object] = {"entity": {"reference": f"Patient/{NAME}"}}
+    group = replace(group, resource={"resourceType": "Group", "member": [member]})
     strange = [condition(6, OTHER), patient(OTHER), replace(condition(7), project="south")]
     for row in (patient(), condition(2), *moved, *deleted, group, *strange):
         await setting.warehouse.write(row)
@@ -174,5 +175,5 @@ async def test_a_dataset_that_nobody_has_is_refused_and_an_outage_is_no_empty_an
         lambda: setting.erasing.purge(*OF, [NAME]),
     ):
         with pytest.raises(Problem) as down:
-            await call()  # type: ignore[no-untyped-call]
+            await call()
         assert down.value.code is Code.WAREHOUSE_DOWN

@@ -109,10 +109,10 @@ async def test_a_store_that_is_down_says_try_again_and_never_that_nobody_was_era
         call
         for store in (cloud, file)
         for call in (
-            lambda store=store: store.among("north", "k1", [ONE]),  # type: ignore[misc]
-            lambda store=store: store.suppress("north", "k1", ONE),  # type: ignore[misc]
-            lambda store=store: store.prove(PROOF),  # type: ignore[misc]
-            lambda store=store: store.proofs(PROOF.order),  # type: ignore[misc]
+            lambda store=store: store.among("north", "k1", [ONE]),
+            lambda store=store: store.suppress("north", "k1", ONE),
+            lambda store=store: store.prove(PROOF),
+            lambda store=store: store.proofs(PROOF.order),
         )
     ]
     for call in calls:

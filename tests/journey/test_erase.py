@@ -93,7 +93,8 @@ async def test_nothing_of_an_erased_patient_is_left_and_nothing_brings_it_back(t
         assert (status, len(proofs), proofs[0]["empty"]) == (0, 1, True), "a second order finds nothing to do"
         _tells_nobody(stack, str(forgotten[0]["id"]), messages, said + more)
         assert name not in said + more
-        records = [one for one in stack.medplum.audit_events(PROJECT) if one["subtype"][0]["code"] == "erase"]
+        events: list[dict[str, Any]] = stack.medplum.audit_events(PROJECT)
+        records = [one for one in events if one["subtype"][0]["code"] == "erase"]
         named = [one for one in records if one["entity"][0]["what"] == {"reference": f"Patient/{forgotten[0]['id']}"}]
         assert (len(named), len(records)) == (2, 6), "each order: whom it is about; that it began; how it ended"
         assert {one["agent"][0]["altId"] for one in records} == {"ann@clinic.example"}

@@ -28,11 +28,15 @@ class Guarded:
             await self._warehouse.write(row)
             if not await self._suppressed(row):
                 return
-        await self._warehouse.write(erased(row.resource_type, row.key, row))
-        await self._erasing.purge(row.project, row.key_id, [row.key])
+        await self._bury(row)
 
     async def close(self) -> None:
         await self._warehouse.close()
+
+    async def _bury(self, row: SafeRow) -> None:
+        """Also when nothing of it was written now: an earlier attempt may have, and died before it looked again."""
+        await self._warehouse.write(erased(row.resource_type, row.key, row))
+        await self._erasing.purge(row.project, row.key_id, [row.key])
 
     async def _suppressed(self, row: SafeRow) -> bool:
         names = patients(row)
