@@ -96,7 +96,8 @@ async def test_all_that_is_or_names_the_patient_is_found_in_old_versions_too(set
     deleted = [condition(4), replace(condition(4, number=2), deleted=True, resource=None)]
     group = replace(condition(5), resource_type="Group")
     member: dict[str, object] = {"entity": {"reference": f"Patient/{NAME}"}}
-    group = replace(group, resource={"resourceType": "Group", "member": [member]})
+    resource: dict[str, object] = {"resourceType": "Group", "member": [member]}
+    group = replace(group, resource=resource)
     strange = [condition(6, OTHER), patient(OTHER), replace(condition(7), project="south")]
     for row in (patient(), condition(2), *moved, *deleted, group, *strange):
         await setting.warehouse.write(row)
