@@ -73,13 +73,14 @@ def _erase(erasure: Erasure, id: str, found: Found, topic: str | None) -> list[E
     if erasure.dry_run:
         return [Prove(erasure, found)]
     rows = [erased(type, key, erasure) for type, key in found.keys]
-    return [
+    effects: list[Effect] = [
         Together(tuple(Store(row) for row in rows)),
         Purge(erasure.project, erasure.key_id, tuple(row.key for row in rows)),
         Together(tuple(_committed(row, _of_row(id, row)) for row in rows)),
-        Together(tuple(_copied(row, _of_row(id, row), topic) for row in rows if topic)),
-        Prove(erasure, found),
     ]
+    if topic:
+        effects.append(Together(tuple(_copied(row, _of_row(id, row), topic) for row in rows)))
+    return [*effects, Prove(erasure, found)]
 
 
 def _committed(row: SafeRow, id: str) -> Publish:

@@ -86,7 +86,7 @@ def patient(name: str = NAME, number: int = 1) -> SafeRow:
 def condition(key: int, name: str = NAME, number: int = 1) -> SafeRow:
     reference = {"reference": f"Patient/{name}"}
     code = {"coding": [{"system": "http://snomed.info/sct", "code": "38341003"}]}
-    resource = {"resourceType": "Condition", "id": f"{key:032x}", "subject": reference, "code": code}
+    resource: dict[str, object] = {"resourceType": "Condition", "id": f"{key:032x}", "subject": reference, "code": code}
     row = replace(ROW, resource_type="Condition", key=f"{key:032x}", sequence=f"{number:014x}/0/0/0")
     return replace(row, resource=resource)
 

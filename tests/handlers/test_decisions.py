@@ -11,7 +11,7 @@ from handlers.audit import audit, audit_operation
 from handlers.deid import deidentify
 from handlers.validation import validate
 from shared.deid.door import open_doors
-from shared.effects import Publish, Record, Store
+from shared.effects import NotErased, Publish, Record, Store
 from shared.erasures.memory import MemoryErasures
 from shared.errors import Code, Problem
 from shared.events.data import (
@@ -164,7 +164,8 @@ async def test_whoever_subscribes_hears_of_a_row_after_the_warehouse_has_it_and_
     green = {"dataset": "research", "policy": "expert", "pseudonym_key": "d1" * 32, "key_id": "k2"}
     two = tenant().model_validate(tenant_json() | {"also": [green]})
     doors = ByProject({PROJECT: open_doors(two)})
-    made = await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=doors, ids=IDS, prose=None)
+    written = event(Validated(**REFERENCE, op="write"))
+    made = await deidentify(written, Phi(PATIENT), doors=doors, ids=IDS, prose=None, erasures=ERASURES)
     topics = catalog.outgoing([two])
     assert topics == {("clinic", "k1"): "fhir.deidentified.clinic"}
     effects = []
@@ -175,7 +176,8 @@ async def test_whoever_subscribes_hears_of_a_row_after_the_warehouse_has_it_and_
             await analyse(event(one.data), None, releases={("clinic", "k1"), ("clinic", "k2")}, outgoing=topics)
         )
     own, research = effects
-    store, _, copy = own
+    store, _, check, copy = own
+    assert isinstance(check, NotErased), "a patient may have been erased meanwhile"
     assert isinstance(store, Store)
     assert isinstance(copy, Publish)
     assert (copy.topic, copy.ordering_key) == ("fhir.deidentified.clinic", store.row.key)

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from handlers import cli
-from handlers.analytics import analyse, patients_rows
+from handlers.analytics import ON, analyse, patients_rows
 from handlers.deid import deidentify, retext
 from handlers.erase import erase
 from handlers.erasures.orders import Order, Orders, told
 from handlers.reconcile.compare import Standing, standing
+from shared.acting import Sinks
 from shared.deid.door import open_doors
 from shared.deid.row import ERASED, LAST, erased, patients
 from shared.effects import Prove, Publish, Purge, Record, Supersede, Suppress, Together
@@ -23,7 +24,7 @@ from shared.erasures.memory import MemoryErasures
 from shared.erasures.port import Found, Proof
 from shared.erasures.sqlite import SqliteErasures
 from shared.errors import Code, Problem
-from shared.events.data import Deidentified, Erasure, ErasureOrdered, Validated
+from shared.events.data import Deidentified, Erasure, ErasureOrdered, Row, Validated
 from shared.events.envelope import Message
 from shared.phi import Phi
 from shared.settings import Tenant
@@ -154,7 +155,7 @@ def test_a_row_names_its_patients_wherever_they_stand() -> None:
 
 async def test_analytics_buries_before_it_purges_and_tells_the_graph_before_it_proves() -> None:
     found = Found((("Patient", "a1" * 16), ("Condition", f"{2:032x}")), {"current_rows": 2})
-    effects = await analyse(event(ERASURE), found, releases={("north", "k1")})
+    effects = await analyse(event(ERASURE), found, releases={("north", "k1")}, outgoing={})
     tombstones, purge, told_of, prove = effects
     assert isinstance(tombstones, Together)
     assert isinstance(told_of, Together)
@@ -163,7 +164,9 @@ async def test_analytics_buries_before_it_purges_and_tells_the_graph_before_it_p
     ids = {effect.id for effect in told_of.effects if isinstance(effect, Publish)}
     assert len(ids) == 2
     assert all(len(id) == 64 for id in ids)
-    [only] = await analyse(event(ERASURE.model_copy(update={"dry_run": True})), found, releases={("north", "k1")})
+    [only] = await analyse(
+        event(ERASURE.model_copy(update={"dry_run": True})), found, releases={("north", "k1")}, outgoing={}
+    )
     assert isinstance(only, Prove)
 
 
@@ -174,7 +177,7 @@ async def test_an_erasure_of_a_dataset_that_is_not_served_here_is_not_even_looke
     strange = event(ERASURE.model_copy(update={"key_id": "k9"}))
     given = await patients_rows(find, {("north", "k1")}).fetch(strange)
     with pytest.raises(Problem) as refused:
-        await analyse(strange, given, releases={("north", "k1")})
+        await analyse(strange, given, releases={("north", "k1")}, outgoing={})
     assert refused.value.code is Code.UNKNOWN_PROJECT
 
 
@@ -284,3 +287,25 @@ async def test_an_order_is_shown_again(
     assert "nothing left" in said
     assert "current_rows" in said
     assert await asyncio.to_thread(cli.main, ["erase", "show", "0" * 32]) == 1
+
+
+async def test_who_subscribes_hears_of_an_erasure_and_never_of_a_row_of_an_erased_patient() -> None:
+    outgoing = {("north", "k1"): "fhir.deidentified.north"}
+    found = Found((("Patient", "a1" * 16),), {})
+    effects = await analyse(event(ERASURE), found, releases={("north", "k1")}, outgoing=outgoing)
+    copies = [one for effect in effects if isinstance(effect, Together) for one in effect.effects]
+    [copy] = [one for one in copies if isinstance(one, Publish) and one.topic == "fhir.deidentified.north"]
+    assert isinstance(copy.data, Row)
+    assert (copy.data.deleted, copy.data.sequence, copy.data.resource) == (True, LAST, None)
+
+    row = replace(ROW, key="a1" * 16)
+    erasures, publisher = MemoryErasures(), MemoryPublisher()
+    sinks = Sinks(publisher, lambda: 0.0, erasures=erasures)
+    await erasures.suppress("north", "k1", row.key)
+    effects = await analyse(event(row.event()), None, releases={("north", "k1")}, outgoing=outgoing)
+    _, committed, check, _ = effects
+    await sinks.apply(committed, ON, event(row.event()))
+    with pytest.raises(Problem) as barred:
+        await sinks.apply(check, ON, event(row.event()))
+    assert barred.value.code is Code.ERASED
+    assert [topic for topic, _ in publisher.published] == ["analytics.committed"], "the graph hears, nobody else"

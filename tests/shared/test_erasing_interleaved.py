@@ -114,7 +114,7 @@ async def _day(seed: int, guarded: type[Guarded] = Guarded) -> tuple[MemoryWareh
         arrived: Any = event(data, f"{number:064x}")
         while True:
             try:
-                for effect in await analyse(arrived, await read.fetch(arrived), releases=_RELEASES):
+                for effect in await analyse(arrived, await read.fetch(arrived), releases=_RELEASES, outgoing={}):
                     await sinks.apply(effect, ON, arrived)
             except Problem:
                 continue
