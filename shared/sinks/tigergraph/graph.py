@@ -122,10 +122,10 @@ async def _post(restpp: Restpp, pictures: Sequence[Picture]) -> None:
 
 async def _known(restpp: Restpp, type: str, id: str) -> bool:
     try:
-        [found] = await restpp.get("vertices", type, id)
-    except Refused:  # REST++ has no other answer for a vertex that is not there
+        found = await restpp.get("vertices", type, id)
+    except Refused:  # so REST++ may answer for a vertex that is not there
         return False
-    return bool(found["attributes"][KNOWN])
+    return any(bool(one["attributes"][KNOWN]) for one in found)
 
 
 async def _each(restpp: Restpp, paths: Sequence[tuple[str, ...]]) -> None:
