@@ -1,7 +1,7 @@
 """The only wiring: settings in, a FastAPI application out. What a zone may not touch is not built for it.
 
 ZONE=ingress    POST /v1/webhooks/medplum/{subscription}
-ZONE=clinical   POST /v1/push/{validation,deid,text,audit}, /v1/tasks/reconcile
+ZONE=clinical   POST /v1/push/{validation,deid,text,audit,operations,erase}, /v1/tasks/reconcile
 ZONE=analytics  POST /v1/push/{analytics,graph}
 ZONE=ops        POST /v1/push/index, /v1/tasks/dead-letters; pages under /ops
 """
@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -24,6 +25,8 @@ from handlers.endpoints import World, mount_dead_letters, mount_health, mount_pu
 from handlers.http import install_errors
 from shared import egress, startup
 from shared.acting import Sinks
+from shared.erasures.opening import open_erasures
+from shared.erasures.port import Erasures
 from shared.errors import Problem
 from shared.identity.keys import SigningKeys
 from shared.identity.push import PushTokens
@@ -44,9 +47,8 @@ from shared.telemetry.spans import stop_spans
 from shared.tenancy import ByProject
 
 if TYPE_CHECKING:
+    from handlers.graph.wiring import Parts
     from shared.deid.text.texts import Texts
-    from shared.sinks.bigquery import BigQueryWarehouse
-    from shared.sinks.tigergraph.port import Draws
 
 VERSION = "0.1.0"
 STOP_WITHIN = 1.0  # seconds for what the server has cancelled to give its lease back
@@ -228,29 +230,31 @@ async def _handlers(
     with suppress(Problem):  # connected before the first message; but a ledger that is down is no reason not to start
         await ledger.get("warm")
 
-    auditor, warehouse, graph = None, None, None
+    erasures = open_erasures(settings.ledger, project=settings.gcp_project)
+    stack.push_async_callback(erasures.close)
+    sinks = Sinks(publisher, time.time, erasures=erasures)
     if settings.zone in (Zone.CLINICAL, Zone.ALL):
-        auditor = await _clinical(world, stack, http, publisher)
+        sinks = replace(sinks, auditor=await _clinical(world, stack, http, publisher, erasures))
         _reconcile(world, stack, http, publisher, store, tokens)
     if settings.zone in (Zone.ANALYTICS, Zone.ALL):
-        warehouse = _analytics(world)
-        stack.push_async_callback(warehouse.close)
-        await warehouse.warm()  # the first row shall not wait for Google's client to be imported
         graph = _graph(world, stack, http) if settings.tigergraph_url else None
+        sinks = await _analytics(world, stack, sinks, erasures, graph)
     world.pipeline = Pipeline(
         settings,
         tokens=tokens,
         ledger=ledger,
-        sinks=Sinks(publisher, time.time, warehouse, auditor, graph),
+        sinks=sinks,
         owner=f"{os.environ.get('K_REVISION', 'local')}/{os.getpid()}/{uuid4().hex[:8]}",
         now=time.time,
     )
     stack.push_async_callback(world.pipeline.stop, STOP_WITHIN)  # first of all: leases go back while there is a ledger
 
 
-async def _clinical(world: World, stack: AsyncExitStack, http: egress.Client, publisher: Publisher) -> AuditWriter:
+async def _clinical(
+    world: World, stack: AsyncExitStack, http: egress.Client, publisher: Publisher, erasures: Erasures
+) -> AuditWriter:
     """Whoever may see PHI: validation, deid and audit. Only here are the FHIR layer and the door even imported."""
-    from handlers import audit, deid, validation
+    from handlers import audit, deid, erase, validation
     from shared.deid.door import open_doors
     from shared.fhir.client import MedplumClient
     from shared.fhir.reading import Reading
@@ -274,13 +278,17 @@ async def _clinical(world: World, stack: AsyncExitStack, http: egress.Client, pu
         )
         return None if texts is None else deid.Prose(records, texts)
 
+    projects = {tenant.name: tenant.project for tenant in settings.tenants}
     _serve(
         world,
         validation.validate.bind(for_validation.read(), validator=Validator(), ids=ids),
-        deid.deidentify.bind(for_deid.read(), doors=doors, ids=ids, prose=prose(deid.ON)),
-        deid.retext.bind(for_text.read(), doors=doors, prose=prose(deid.TEXT)),
+        deid.deidentify.bind(for_deid.read(), doors=doors, ids=ids, prose=prose(deid.ON), erasures=erasures),
+        deid.retext.bind(for_text.read(), doors=doors, prose=prose(deid.TEXT), erasures=erasures),
         audit.audit.bind(NOTHING),
-        audit.audit_operation.bind(NOTHING, projects={tenant.name: tenant.project for tenant in settings.tenants}),
+        audit.audit_operation.bind(NOTHING, projects=projects),
+        erase.erase.bind(
+            NOTHING, doors={name: doors[project] for name, project in projects.items()}, projects=projects
+        ),
     )
     return medplum
 
@@ -325,30 +333,50 @@ async def _texts(settings: Settings, stack: AsyncExitStack) -> "Texts | None":
             return Texts(dlp)
 
 
-def _analytics(world: World) -> "BigQueryWarehouse":
+async def _analytics(
+    world: World, stack: AsyncExitStack, sinks: Sinks, erasures: Erasures, graph: "Parts | None"
+) -> Sinks:
     """Whoever may not see PHI."""
     from handlers import analytics
     from shared.sinks.bigquery import BigQueryWarehouse
+    from shared.sinks.erasing import BigQueryErasing, Guarded, Proving
 
     settings = world.settings
     datasets = {
         (tenant.name, release.key_id): release.dataset for tenant in settings.tenants for release in tenant.releases
     }
+    warehouse = BigQueryWarehouse(settings.gcp_project, datasets, settings.bigquery_endpoint)
+    stack.push_async_callback(warehouse.close)
+    await warehouse.warm()  # the first row shall not wait for Google's client to be imported
+    erasing = BigQueryErasing(settings.gcp_project, datasets, settings.bigquery_url, patience=settings.deadline)
+    stack.push_async_callback(erasing.close)
+    proving = Proving(erasing, erasures, graph.graph if graph else None, time.time)
+    releases = frozenset(datasets)
     _serve(
         world,
-        analytics.analyse.bind(NOTHING, releases=frozenset(datasets), outgoing=catalog.outgoing(settings.tenants)),
+        analytics.analyse.bind(
+            analytics.patients_rows(proving.find, releases),
+            releases=releases,
+            outgoing=catalog.outgoing(settings.tenants),
+        ),
     )
-    return BigQueryWarehouse(settings.gcp_project, datasets, settings.bigquery_endpoint)
+    return replace(
+        sinks,
+        warehouse=Guarded(warehouse, erasures, erasing),
+        graph=graph.settled if graph else None,
+        erasing=erasing,
+        proving=proving,
+    )
 
 
-def _graph(world: World, stack: AsyncExitStack, http: egress.Client) -> "Draws":
+def _graph(world: World, stack: AsyncExitStack, http: egress.Client) -> "Parts":
     """Whoever draws the graph; it may not see PHI either."""
     from handlers import graph
     from handlers.graph.wiring import opened
 
     parts = opened(world.settings, stack, http)
     _serve(world, graph.draw.bind(graph.versions(parts.changes, parts.drawing), drawing=parts.drawing))
-    return parts.settled
+    return parts
 
 
 def _serve(world: World, *routes: Route) -> None:

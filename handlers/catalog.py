@@ -12,9 +12,9 @@ from shared.subscriber import Subscription
 
 def clinical() -> tuple[Subscription, ...]:
     """May see PHI."""
-    from handlers import audit, deid, validation
+    from handlers import audit, deid, erase, validation
 
-    return (validation.ON, deid.ON, deid.TEXT, audit.ON, audit.OPERATIONS)
+    return (validation.ON, deid.ON, deid.TEXT, audit.ON, audit.OPERATIONS, erase.ON)
 
 
 def analytics() -> tuple[Subscription, ...]:

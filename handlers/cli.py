@@ -86,6 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     dlq = commands.add_parser("dlq", help="dead letters and quarantine: list, show, plan, replay, purge")
     _dlq_parser(dlq)
 
+    _erase_parser(commands.add_parser("erase", help="forget a patient: beyond the door nothing of one is left, proven"))
+
     for name, what in (
         ("reconcile", "what Medplum has against what the warehouse has; tell of what no webhook told"),
         ("backfill", "tell of everything that is not in the warehouse under today's policy"),
@@ -200,6 +202,20 @@ def _dlq_parser(dlq: argparse.ArgumentParser) -> None:
         verb.add_argument("--as", dest="by", metavar="WHO", help="who you are (the name that you are logged in with)")
     verbs.add_parser("plans", help="all plans, newest first")
     dlq.set_defaults(run=_dlq)
+
+
+def _erase_parser(erase: argparse.ArgumentParser) -> None:
+    erase.add_argument("show", nargs="*", metavar="show ORDER", help="the proofs of an order")
+    erase.add_argument("--project", metavar="NAME", help="the tenant, by its public name")
+    whom = erase.add_mutually_exclusive_group()
+    whom.add_argument("--patient", metavar="ID", help="the patient's id in Medplum")
+    whom.add_argument("--patient-file", type=Path, metavar="F", help="a file with it: no shell keeps it then")
+    erase.add_argument("--reason", metavar="R", help="a ticket; nothing of the patient")
+    erase.add_argument("--by", metavar="WHO", help="who orders it")
+    erase.add_argument("--dry-run", action="store_true", help="only count what there is")
+    erase.add_argument("--wait", type=float, default=120, metavar="S", help="seconds for the proof (120)")
+    erase.add_argument("--json", action="store_true", help="NDJSON, a line for each round and dataset")
+    erase.set_defaults(run=_erase)
 
 
 def _reconcile_parser(parser: argparse.ArgumentParser, *, backfill: bool) -> None:
@@ -335,6 +351,12 @@ def _dlq(options: argparse.Namespace) -> int:
     from handlers.deadletters.command import run
 
     return run(options)
+
+
+def _erase(options: argparse.Namespace) -> int:
+    from handlers.erasures.command import run
+
+    return run(options, _from_caller(options.patient_file))
 
 
 def _reconcile(options: argparse.Namespace) -> int:

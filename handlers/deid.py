@@ -6,16 +6,17 @@
 Beyond this door nothing joins back: the event id, the correlation id and the ordering key are new, derived with the
 pseudonym key of the dataset, and the trace is another one. A tenant may have several datasets, each with its own
 policy and key: a version becomes a row in each, and the rows of two can not be joined. A row whose text came later
-has the next generation, and so wins.
+has the next generation, and so wins. Of a patient who was erased nothing leaves any more (handlers/erase.py).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.deid.door import Door, Scrubbed, texts_of
-from shared.deid.row import SafeRow
+from shared.deid.row import SafeRow, erased, patients
 from shared.deid.text.texts import Texts
-from shared.effects import Effect, Publish
+from shared.effects import Effect, Publish, Supersede
+from shared.erasures.port import Erasures
 from shared.errors import Code, Problem
 from shared.events.data import Validated
 from shared.events.envelope import Event
@@ -65,25 +66,31 @@ async def deidentify(
     doors: ByProject[tuple[Door, ...]],
     ids: ByProject[EventIds],
     prose: Prose | None,
+    erasures: Erasures,
 ) -> Sequence[Effect]:
     """A row for each dataset: the de-identified resource, or a tombstone. Text that can not be scrubbed now comes later."""
     here = doors[event.data.project]
     try:
-        return _rows(here, event, given, await _prose(here, event, given, prose))
+        return await _rows(here, event, given, await _prose(here, event, given, prose), erasures)
     except Problem as problem:
         if problem.code is not Code.DLP_DOWN:
             raise
     # The pending text comes first: a crash between the publishes repeats them, and loses none.
-    return [_pending(event.data, ids[event.data.project]), *_rows(here, event, given, None)]
+    return [_pending(event.data, ids[event.data.project]), *await _rows(here, event, given, None, erasures)]
 
 
 @subscribes(TEXT)
 async def retext(
-    event: Event[Validated], given: Given, *, doors: ByProject[tuple[Door, ...]], prose: Prose | None
+    event: Event[Validated],
+    given: Given,
+    *,
+    doors: ByProject[tuple[Door, ...]],
+    prose: Prose | None,
+    erasures: Erasures,
 ) -> Sequence[Effect]:
     """The rows again, now with their text. Waits (Pub/Sub delivers again) while the scrubber is down."""
     here = doors[event.data.project]
-    return _rows(here, event, given, await _prose(here, event, given, prose))
+    return await _rows(here, event, given, await _prose(here, event, given, prose), erasures)
 
 
 async def _prose(
@@ -105,10 +112,31 @@ async def _record(door: Door, event: Event[Validated], given: Phi[Resource], rec
     return None if patient is None else await records.of(event, patient)
 
 
-def _rows(doors: Sequence[Door], event: Event[Validated], given: Given, prose: Phi[Scrubbed] | None) -> list[Effect]:
+async def _rows(
+    doors: Sequence[Door], event: Event[Validated], given: Given, prose: Phi[Scrubbed] | None, erasures: Erasures
+) -> list[Effect]:
     if isinstance(given, Deletion):
         raise Problem(Code.UNKNOWN_TYPE, "ce-type")
-    return [_published(door, event, door.row(event.data, given, prose)) for door in doors]
+    effects: list[Effect] = []
+    barred = False
+    for door in doors:
+        row = door.row(event.data, given, prose)
+        if names := await erasures.among(row.project, row.key_id, patients(row)):
+            effects.append(_barred(door, event, row))
+        else:
+            effects.append(_published(door, event, row))
+        barred |= bool(names)
+    return [*effects, Supersede(Code.ERASED, "patient")] if barred else effects
+
+
+def _barred(door: Door, event: Event[Validated], row: SafeRow) -> Publish:
+    """In the place of a row of an erased patient: that its key stays empty, so that reconcile does not miss it.
+
+    The id is the key's, so that the second version of the resource is a duplicate of the first."""
+    tombstone = erased(row.resource_type, row.key, row)
+    id = door.pseudonyms.event(f"erased/{row.resource_type}/{row.key}")
+    correlation = door.pseudonyms.correlation(event.correlation)
+    return Publish("fhir.deidentified", id, tombstone.event(), ordering_key=row.key, correlation=correlation)
 
 
 def _published(door: Door, event: Event[Validated], row: SafeRow) -> Publish:

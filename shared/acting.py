@@ -3,17 +3,23 @@
 The sinks are ports; a zone has only those that its service account may reach.
 """
 
+import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import batched
 from typing import Any
 from uuid import uuid4
 
-from shared.effects import Draw, Effect, Publish, Record, Store, Supersede
-from shared.errors import Problem
+from shared.deid.row import patients
+from shared.effects import Draw, Effect, NotErased, Prove, Publish, Purge, Record, Store, Supersede, Suppress, Together
+from shared.erasures.port import Erasures
+from shared.errors import Code, Problem
 from shared.events.data import Data, Quarantined, Reference
 from shared.events.envelope import Event
+from shared.sinks.erasing.port import Erasing
+from shared.sinks.erasing.proving import Proving
 from shared.sinks.port import AuditWriter, Publisher, Warehouse
 from shared.sinks.tigergraph.port import Draws
 from shared.subscriber import Access, Subscription
@@ -21,6 +27,7 @@ from shared.telemetry.metrics import CLINICAL_LAG
 from shared.telemetry.spans import client_span, onward, send_span
 from shared.telemetry.trace import fresh
 
+_AT_ONCE = 500  # effects of a Together
 _A_DAY = 86400.0  # seconds; what is older comes from a backfill, which is not about freshness
 
 
@@ -33,6 +40,9 @@ class Sinks:
     warehouse: Warehouse | None = None
     auditor: AuditWriter | None = None
     graph: Draws | None = None
+    erasures: Erasures | None = None
+    erasing: Erasing | None = None
+    proving: Proving | None = None
 
     async def apply(self, effect: Effect, on: Subscription, event: Event[Any]) -> None:
         """Do what the effect says, as handler `on`, because of `event`. Raises Problem. Safe to repeat."""
@@ -49,10 +59,28 @@ class Sinks:
                 await self.auditor.create_once(project, tag, audit_event)
             case Draw(picture) if self.graph:
                 await self.graph.draw(picture)
+            case NotErased(row) if self.erasures:
+                if await self.erasures.among(row.project, row.key_id, patients(row)):
+                    raise Problem(Code.ERASED, "patient")
+            case Suppress(project, key_id, patient) if self.erasures:
+                await self.erasures.suppress(project, key_id, patient)
+            case Purge(project, key_id, keys) if self.erasing:
+                await self.erasing.purge(project, key_id, keys)
+            case Prove(erasure, found) if self.proving:
+                await self.proving.prove(erasure, found)
+            case Together(effects):
+                await self._together(effects, on, event)
             case Supersede(code, at):
                 raise Problem(code, at)
             case _:
                 raise TypeError("this zone has no sink for the effect")
+
+    async def _together(self, effects: Sequence[Effect], on: Subscription, event: Event[Any]) -> None:
+        for some in batched(effects, _AT_ONCE, strict=False):
+            ends = await asyncio.gather(*(self.apply(one, on, event) for one in some), return_exceptions=True)
+            for end in ends:
+                if end is not None:
+                    raise end
 
     async def account_for(self, access: Access, on: Subscription, event: Event[Any]) -> None:
         """Publish that PHI was read, so that audit writes it down."""

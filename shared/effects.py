@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.deid.row import SafeRow
+from shared.erasures.port import Found
 from shared.errors import Code
-from shared.events.data import Data
+from shared.events.data import Data, Erasure
 from shared.graph.picture import Picture
 
 
@@ -60,4 +61,44 @@ class Supersede:
     at: str
 
 
-type Effect = Publish | Store | Record | Draw | Supersede
+@dataclass(frozen=True, slots=True)
+class NotErased:
+    """Go on only if no patient whom the row is or names was erased; else the message ends as `erased`."""
+
+    row: SafeRow
+
+
+@dataclass(frozen=True, slots=True)
+class Suppress:
+    """From now on nothing of the patient of this pseudonym leaves, or is let in."""
+
+    project: str
+    key_id: str
+    patient: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Take what the change log holds of these keys out of it."""
+
+    project: str
+    key_id: str
+    keys: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Prove:
+    """Count what is left of an erased patient, and write it down beside what there was."""
+
+    erasure: Erasure
+    found: Found
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Effects in no order, at once. When one fails the others end first, and all are repeated."""
+
+    effects: tuple["Effect", ...]
+
+
+type Effect = Publish | Store | Record | Draw | NotErased | Suppress | Purge | Prove | Together | Supersede

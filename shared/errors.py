@@ -73,6 +73,7 @@ class Code(Enum):
     # a message whose work has become moot
     VERSION_GONE = Meaning(_SUPERSEDED, 204, "Medplum no longer returns this version.")
     NOT_DELETED = Meaning(_SUPERSEDED, 204, "A deletion was claimed, but Medplum still returns the resource.")
+    ERASED = Meaning(_SUPERSEDED, 204, "The patient of the resource was erased: nothing of it leaves any more.")
     NEWER_STATE = Meaning(
         _SUPERSEDED, 204, "A newer version of the row was there already, and the graph shows that one."
     )

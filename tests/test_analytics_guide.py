@@ -184,7 +184,7 @@ async def test_the_guides_subscriber_sees_each_row_once_and_a_deletion() -> None
         for row in (written, written, gone):
             data = row.event()
             event = Event("a" * 64, data, datetime.now(UTC), "deid", str(UUID(int=1)), f"00-{'1' * 32}-{'2' * 16}-01")
-            _, _, copy = await analyse(
+            *_, copy = await analyse(
                 event, None, releases={("clinic", "k1")}, outgoing=catalog.outgoing(settings().tenants)
             )
             await sinks.apply(copy, ON, event)

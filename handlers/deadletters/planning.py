@@ -68,8 +68,7 @@ class Planning:
         Raises Problem(PLAN_REFUSED): `nothing` to move, `reason` or `by` of another form, `running`; `again`, when what
         lies aside changes faster than it can be read.
         """
-        _refuse_unless(bool(_REASON.fullmatch(reason)) and not _IDENTIFIER.search(reason), "reason")
-        _refuse_unless(bool(_BY.fullmatch(by)), "by")
+        refuse_unfit(reason, by)
         for attempt in range(_TRIES):
             if attempt == _TRIES // 2:  # much comes in: leave out what is newer than this
                 chosen = replace(chosen, until=chosen.until or instant(self.now()))
@@ -192,6 +191,12 @@ class Planning:
         if not await self.index.put_plan(after):
             raise Problem(Code.PLAN_REFUSED, "again")
         return after
+
+
+def refuse_unfit(reason: str, by: str) -> None:
+    """Raises Problem(PLAN_REFUSED) for a `reason` that could name somebody, or a `by` of another form."""
+    _refuse_unless(bool(_REASON.fullmatch(reason)) and not _IDENTIFIER.search(reason), "reason")
+    _refuse_unless(bool(_BY.fullmatch(by)), "by")
 
 
 def _sum(action: str) -> _Sum:

@@ -10,6 +10,7 @@ key that the walk did not meet has vanished, and has not merely come later.
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 
+from shared.deid.row import LAST
 from shared.sinks.keys import KeyRow
 
 SHARE, FEW = 0.01, 3  # of a type's rows that may vanish in one sweep before somebody has to look
@@ -21,11 +22,14 @@ class Standing(StrEnum):
     RIGHT = "right"
     MISSING = "missing"  # no row, or the tombstone of an older version
     STALE = "stale"  # the row of another version
+    ERASED = "erased"  # its patient was erased: it stays out, whatever comes
     HIDDEN = "hidden"  # the tombstone of this very version: only a new version brings the resource back
 
 
 def standing(row: KeyRow | None, version: str, generation: int = 0) -> Standing:
     """How a resource that is there in `version` stands, by its row. A row of an older `generation` is stale too."""
+    if row is not None and row.sequence == LAST:
+        return Standing.ERASED
     if row is None or (row.deleted and row.version != version):
         return Standing.MISSING
     if row.deleted:

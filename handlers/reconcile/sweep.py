@@ -15,6 +15,7 @@ from datetime import datetime
 from handlers.reconcile.compare import Standing, standing, too_many, vanished
 from handlers.reconcile.publish import Events
 from shared.deid.door import Door
+from shared.deid.row import ERASED
 from shared.errors import Code, Problem
 from shared.fhir.port import Sweeper, Version
 from shared.ledger.port import Ledger, State
@@ -177,7 +178,9 @@ class Sweep:
 
     def _logged(self, logs: Sequence[Mapping[str, frozenset[str]]], type: str, version: Version) -> bool:
         return all(
-            door.pseudonyms.version(type, version.id, version.version) in log[door.pseudonyms.id(type, version.id)]
+            not log[door.pseudonyms.id(type, version.id)].isdisjoint(
+                (door.pseudonyms.version(type, version.id, version.version), ERASED)
+            )
             for door, log in zip(self.doors, logs, strict=True)
         )
 

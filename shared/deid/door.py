@@ -54,7 +54,7 @@ class Door:
     ) -> None:
         self.pseudonyms = pseudonyms
         self._tenant = tenant_name
-        self._policy = policy
+        self.policy = policy
         self._today = today
         self._epoch = epoch
         self._rules = compile_policy(policy, pseudonyms)
@@ -89,8 +89,8 @@ class Door:
             version=version,
             generation=reference.generation,
             deleted=deleted,
-            policy=self._policy.name,
-            policy_hash=self._policy.hash,
+            policy=self.policy.name,
+            policy_hash=self.policy.hash,
             key_id=names.key_id,
             resource=None if deleted or resource is None else self._named(reference, resource.reveal(), prose),
         )
@@ -105,8 +105,8 @@ class Door:
             version=version,
             generation=generation,
             deleted=True,
-            policy=self._policy.name,
-            policy_hash=self._policy.hash,
+            policy=self.policy.name,
+            policy_hash=self.policy.hash,
             key_id=self.pseudonyms.key_id,
             resource=None,
         )

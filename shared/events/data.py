@@ -37,6 +37,8 @@ Instant = Annotated[str, AfterValidator(_instant)]
 Generation = Annotated[int, Field(ge=0, lt=2**48)]  # policy epoch × 2^16 + text attempt
 Keyed = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16,64}$")]  # an HMAC, in hex
 Handler = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,16}$")]
+Policy = Annotated[str, StringConstraints(pattern=r"^[a-z\-]{1,32}$")]
+Operator = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@+\-]{1,80}$")]
 Sequence = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,16}(/[0-9a-f]{1,16}){0,3}$")]  # BigQuery CDC
 
 
@@ -125,7 +127,7 @@ class Safe(Data):
     version: Keyed
     generation: Generation
     deleted: bool
-    policy: Annotated[str, StringConstraints(pattern=r"^[a-z\-]{1,32}$")]
+    policy: Policy
     policy_hash: Keyed
     key_id: str
     resource: dict[str, object] | None
@@ -151,6 +153,47 @@ class Row(Safe):
     TYPE = "io.starvit.public.row.v1"
 
 
+class ErasureOrdered(Data):
+    """privacy.erase: a patient is to be forgotten. `project` is the tenant's public name, `patient` Medplum's id.
+
+    An order goes in rounds: each erases what it finds, and the one that finds nothing is the proof. `at` is the order's
+    own time, the same in every round.
+    """
+
+    TYPE = "io.starvit.privacy.erase.v1"
+    project: Project
+    patient: FhirId
+    order: Keyed
+    round: int = Field(ge=1, le=1000)
+    dry_run: bool
+    by: Operator
+    reason: str = Field(max_length=200)
+    at: AwareDatetime = Field(strict=False)
+
+    def identity(self) -> tuple[object, ...]:
+        """All but the patient: the order's random name stands for him, and the ledger keeps no hash of an id."""
+        return (self.project, self.order, self.round, self.dry_run)
+
+
+class Erasure(Data):
+    """fhir.deidentified: erase whatever one dataset has of the patient of this pseudonym, and let nothing of him in again.
+
+    `datasets`: of how many the order is, so that who waits for the proof knows when it is whole.
+    """
+
+    TYPE = "io.starvit.privacy.erasure.v1"
+    project: Project
+    key_id: str
+    patient: Keyed
+    order: Keyed
+    round: int = Field(ge=1, le=1000)
+    datasets: int = Field(ge=1, le=1000)
+    dry_run: bool
+    policy: Policy
+    policy_hash: Keyed
+    at: AwareDatetime = Field(strict=False)
+
+
 class Committed(Data):
     """analytics.committed: the warehouse has the row."""
 
@@ -164,18 +207,19 @@ class Committed(Data):
 
 
 class OperationAudited(Data):
-    """ops.audit: an operator moved dead letters of a tenant, or said that another may. Becomes an AuditEvent in Medplum.
+    """ops.audit: an operator moved dead letters of a tenant, or said that another may; or had a patient erased, then `plan`
+    is the order. Becomes an AuditEvent in Medplum.
 
     `project` is the tenant's public name, or "-" where messages name none: then every tenant's record has it.
     """
 
     TYPE = "io.starvit.ops.audited.v1"
     project: Project
-    action: Literal["replay", "purge", "approve", "cancel"]
+    action: Literal["replay", "purge", "approve", "cancel", "erase"]
     stage: Literal["begun", "ended"]
     plan: Keyed
     messages: int = Field(ge=0)
-    by: str = Field(pattern=r"^[A-Za-z0-9._@+\-]{1,80}$")
+    by: Operator
     reason: str = Field(max_length=200)
     outcome: Literal["", "done", "stopped", "cancelled"]
     at: AwareDatetime = Field(strict=False)
@@ -202,6 +246,6 @@ DATA: dict[str, type[Data]] = {
     model.TYPE: model
     for model in (
         *(Changed, DeletionClaimed, Validated, Accessed, Deidentified, Row, Committed),
-        *(OperationAudited, Quarantined),
+        *(OperationAudited, Quarantined, ErasureOrdered, Erasure),
     )
 }

@@ -8,7 +8,7 @@ The correlation id is Medplum's x-trace-id, so that a record of ours joins with 
 from base64 import b64encode
 from datetime import UTC, datetime
 
-from shared.events.data import Accessed, OperationAudited
+from shared.events.data import Accessed, ErasureOrdered, OperationAudited
 from shared.fhir.port import Resource
 
 _TRACING = "https://medplum.com/fhir/StructureDefinition/tracing"
@@ -78,6 +78,37 @@ def operation_event(operation: OperationAudited, *, correlation: str) -> Resourc
                 "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-entity-type", "code": "2"},
                 "detail": [{"type": name, "valueString": value} for name, value in details.items() if value],
             }
+        ],
+    }
+
+
+def erasure_event(order: ErasureOrdered, *, correlation: str) -> Resource:
+    """The AuditEvent of an order to erase a patient: the only record that joins the order with him, and it rests in Medplum."""
+    kind = {"system": "http://terminology.hl7.org/CodeSystem/audit-entity-type"}
+    return {
+        "resourceType": "AuditEvent",
+        "extension": _tracing(correlation),
+        "type": {"system": _DICOM, "code": "110100", "display": "Application Activity"},
+        "subtype": [{"system": "urn:starvit:operation", "code": "erase"}],
+        "action": "D",
+        "recorded": _instant(order.at),
+        "outcome": "0",
+        "purposeOfEvent": [{"coding": [{"system": _PURPOSE, "code": "HOPERAT"}], "text": "erasure beyond the door"}],
+        "agent": [
+            {
+                "type": {"coding": [{"system": _DICOM, "code": "110151", "display": "Application Launcher"}]},
+                "altId": order.by,
+                "requestor": True,
+            }
+        ],
+        "source": _SOURCE,
+        "entity": [
+            {"what": {"reference": f"Patient/{order.patient}"}, "type": kind | {"code": "1"}},
+            {
+                "what": {"identifier": {"system": "urn:starvit:plan", "value": order.order}},
+                "type": kind | {"code": "2"},
+                "detail": [{"type": "reason", "valueString": order.reason}],
+            },
         ],
     }
 

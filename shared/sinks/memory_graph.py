@@ -53,6 +53,10 @@ class MemoryGraph:
         for end, vertex in vertices.items():
             yield Vertex(vertex.type, vertex.id, vertex.attributes, tuple(edges.get(end, {}).values()))
 
+    async def shown(self, project: str, key_id: str, ends: Collection[End]) -> int:
+        vertices, _ = self._graph(project, key_id)
+        return sum(bool(end in vertices and vertices[end].attributes[KNOWN]) for end in ends)
+
     async def clear(self, project: str, key_id: str) -> None:
         for part in self._graph(project, key_id):
             part.clear()

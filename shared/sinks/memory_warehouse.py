@@ -3,11 +3,13 @@
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 
-from shared.deid.row import SafeRow
+from shared.deid.row import ERASED, LAST, SafeRow, patients
+from shared.erasures.port import Counts
 from shared.errors import Code, Problem
 from shared.sinks.bigquery.rows import resource_text
 from shared.sinks.bigquery.view_rows import RecordEncoder
 from shared.sinks.changes.port import DEPTH, Change
+from shared.sinks.erasing.port import CURRENT, LOG
 from shared.sinks.keys.port import KeyRow, asked, by_key
 from shared.sinks.records import Record, Recorder, Views
 from shared.sinks.sequence import padded
@@ -17,7 +19,8 @@ type Key = tuple[str, str, str]  # project, resource type, key
 
 
 class MemoryWarehouse:
-    """Keeps shared.sinks.port.Warehouse, shared.sinks.keys.WarehouseKeys and shared.sinks.changes.Changes.
+    """Keeps shared.sinks.port.Warehouse, shared.sinks.keys.WarehouseKeys, shared.sinks.changes.Changes and
+    shared.sinks.erasing.Erasing (which has no clock here: `since` is the beginning of time).
 
     `projects`: the tenants that have a dataset; for every key id, unless `key_ids` says for which. `views`: the views of
     a resource type.
@@ -88,7 +91,7 @@ class MemoryWarehouse:
     ) -> Mapping[str, frozenset[str]]:
         wanted = asked(keys)
         rows = self._asked(self.log, project, key_id)
-        written = (row for row in rows if row.resource_type == resource_type and not row.deleted)
+        written = (row for row in rows if row.resource_type == resource_type and _written(row))
         return by_key(wanted, ((row.key, row.version) for row in written if row.key in wanted))
 
     async def history(self, project: str, key_id: str, key: str) -> Sequence[Change]:
@@ -99,6 +102,27 @@ class MemoryWarehouse:
     async def everything(self, project: str, key_id: str) -> AsyncIterator[Sequence[Change]]:
         rows = self._asked(self.current.values(), project, key_id)
         yield [_change(row) for row in rows if not row.deleted]
+
+    async def rows_of(self, project: str, key_id: str, patient: str, since: str) -> Sequence[tuple[str, str]]:
+        rows = self._asked([*self.current.values(), *self.log], project, key_id)
+        his = {(row.resource_type, row.key) for row in rows if row.sequence == LAST or patient in _named(row)}
+        return sorted({("Patient", patient), *his})
+
+    async def purge(self, project: str, key_id: str, keys: Collection[str]) -> None:
+        of = self._asked(self.log, project, key_id)
+        gone = {id(row) for row in of if row.key in keys and row.sequence != LAST}
+        self.log = [row for row in self.log if id(row) not in gone]
+
+    async def remains(self, project: str, key_id: str, patient: str, keys: Collection[str]) -> Counts:
+        counts = {}
+        for place, rows in ((CURRENT, self.current.values()), (LOG, self.log)):
+            of = self._asked(rows, project, key_id)
+            counts[place] = sum(not row.deleted and (row.key in keys or patient in _named(row)) for row in of)
+        for view in {record.view.name for found in self.records.values() for record in found}:
+            lines = self.view(project, view)
+            held = {key for key, line in lines if key in keys or patient in str(line)}
+            counts[f"view_{view}"] = len(held)
+        return counts
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -122,6 +146,14 @@ class MemoryWarehouse:
     def _fail(self) -> None:
         if self._failures:
             raise self._failures.popleft()
+
+
+def _written(row: SafeRow) -> bool:
+    return not row.deleted or row.version == ERASED
+
+
+def _named(row: SafeRow) -> frozenset[str]:
+    return frozenset() if row.deleted else patients(row)
 
 
 def _change(row: SafeRow) -> Change:

@@ -20,7 +20,19 @@ type Key = tuple[str, ...]  # the metric's name and its labels' values
 # The values that a label may have. Handlers are those of the catalog and the three that no subscription of it feeds.
 VALUES: dict[Label, frozenset[str]] = {
     "handler": frozenset(
-        {"webhook", "reconcile", "index", "validation", "deid", "text", "audit", "operations", "analytics", "graph"}
+        {
+            "webhook",
+            "reconcile",
+            "index",
+            "validation",
+            "deid",
+            "text",
+            "audit",
+            "operations",
+            "analytics",
+            "graph",
+            "erase",
+        }
     ),
     "outcome": frozenset({"done", "duplicate", *(end.name.lower() for end in End)}),
     "code": frozenset({"none", *(code.slug for code in Code)}),

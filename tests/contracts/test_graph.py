@@ -270,3 +270,19 @@ async def test_an_id_with_slashes_and_bars_is_the_same_in_a_body_and_in_a_path(w
     await wire.graph.write(Picture("north", "k1", FIRST.sequence, vertex, gone=(gone,)))
     assert wire.embedded.counts["deleted_edges"] == 1
     assert edges((await seen(wire.graph))["Observation", key(2)]) == {(edge.type, *edge.to) for edge in kept}
+
+
+async def test_what_is_shown_is_counted_and_neither_what_only_an_edge_names_nor_what_was_buried(
+    setting: Setting,
+) -> None:
+    await setting.graph.write(picture(change("Patient", 1, 1, gender="female")))
+    drawn = [
+        end for end, vertex in (await seen(setting.graph)).items() if vertex.attributes[KNOWN] and end[0] != CONCEPT
+    ]
+    assert await setting.graph.shown("north", "k1", [*drawn, ("Patient", "f" * 32), ("Coverage", "f" * 32)]) == 1
+    assert await setting.graph.shown("north", "k1", []) == 0
+    await setting.graph.write(picture(change("Patient", 1, 1, gender="female"), change("Patient", 1, 2)))
+    assert await setting.graph.shown("north", "k1", drawn) == 0
+    with pytest.raises(Problem) as refused:
+        await setting.graph.shown("west", "k1", drawn)
+    assert refused.value.code is Code.UNKNOWN_PROJECT

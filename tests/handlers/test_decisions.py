@@ -11,7 +11,8 @@ from handlers.audit import audit, audit_operation
 from handlers.deid import deidentify
 from handlers.validation import validate
 from shared.deid.door import open_doors
-from shared.effects import Publish, Record, Store
+from shared.effects import NotErased, Publish, Record, Store
+from shared.erasures.memory import MemoryErasures
 from shared.errors import Code, Problem
 from shared.events.data import (
     Accessed,
@@ -34,6 +35,7 @@ from tests.tenant import EVENT_KEY, PROJECT, tenant, tenant_json
 IDS = ByProject({PROJECT: EventIds(bytes.fromhex(EVENT_KEY))})
 DOORS = ByProject({PROJECT: open_doors(tenant())})
 VALIDATOR = Validator()
+ERASURES = MemoryErasures()
 CORRELATION = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 REFERENCE: dict[str, Any] = {
     "project": PROJECT,
@@ -99,13 +101,15 @@ async def test_a_foreign_project_is_refused_by_every_clinical_handler() -> None:
         await validate(event(Changed(**foreign)), Phi(PATIENT), validator=VALIDATOR, ids=IDS)
     assert raised.value.code is Code.UNKNOWN_PROJECT
     with pytest.raises(Problem) as raised:
-        await deidentify(event(Validated(**foreign, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None)
+        await deidentify(
+            event(Validated(**foreign, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None, erasures=ERASURES
+        )
     assert raised.value.code is Code.UNKNOWN_PROJECT
 
 
 async def test_a_name_does_not_survive_the_door_and_nothing_joins_back() -> None:
     [effect] = await deidentify(
-        event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None
+        event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None, erasures=ERASURES
     )
     assert isinstance(effect, Publish)
     assert isinstance(effect.data, Deidentified)
@@ -120,7 +124,9 @@ async def test_a_name_does_not_survive_the_door_and_nothing_joins_back() -> None
 
 async def test_the_same_version_makes_the_same_row_however_often_it_comes() -> None:
     rows = [
-        await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None)
+        await deidentify(
+            event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None, erasures=ERASURES
+        )
         for _ in range(2)
     ]
     assert rows[0] == rows[1]
@@ -128,9 +134,11 @@ async def test_the_same_version_makes_the_same_row_however_often_it_comes() -> N
 
 async def test_a_deletion_becomes_a_tombstone_that_follows_the_last_version() -> None:
     [write] = await deidentify(
-        event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None
+        event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None, erasures=ERASURES
     )
-    [gone] = await deidentify(event(Validated(**REFERENCE, op="delete")), None, doors=DOORS, ids=IDS, prose=None)
+    [gone] = await deidentify(
+        event(Validated(**REFERENCE, op="delete")), None, doors=DOORS, ids=IDS, prose=None, erasures=ERASURES
+    )
     assert isinstance(write, Publish)
     assert isinstance(gone, Publish)
     assert isinstance(write.data, Deidentified)
@@ -140,7 +148,9 @@ async def test_a_deletion_becomes_a_tombstone_that_follows_the_last_version() ->
 
 
 async def test_analytics_stores_the_row_before_it_says_so() -> None:
-    [made] = await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None)
+    [made] = await deidentify(
+        event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None, erasures=ERASURES
+    )
     assert isinstance(made, Publish)
     assert isinstance(made.data, Deidentified)
     store, said = await analyse(event(made.data), None, releases={("clinic", "k1")}, outgoing={})
@@ -154,7 +164,8 @@ async def test_whoever_subscribes_hears_of_a_row_after_the_warehouse_has_it_and_
     green = {"dataset": "research", "policy": "expert", "pseudonym_key": "d1" * 32, "key_id": "k2"}
     two = tenant().model_validate(tenant_json() | {"also": [green]})
     doors = ByProject({PROJECT: open_doors(two)})
-    made = await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=doors, ids=IDS, prose=None)
+    written = event(Validated(**REFERENCE, op="write"))
+    made = await deidentify(written, Phi(PATIENT), doors=doors, ids=IDS, prose=None, erasures=ERASURES)
     topics = catalog.outgoing([two])
     assert topics == {("clinic", "k1"): "fhir.deidentified.clinic"}
     effects = []
@@ -165,7 +176,8 @@ async def test_whoever_subscribes_hears_of_a_row_after_the_warehouse_has_it_and_
             await analyse(event(one.data), None, releases={("clinic", "k1"), ("clinic", "k2")}, outgoing=topics)
         )
     own, research = effects
-    store, _, copy = own
+    store, _, check, copy = own
+    assert isinstance(check, NotErased), "a patient may have been erased meanwhile"
     assert isinstance(store, Store)
     assert isinstance(copy, Publish)
     assert (copy.topic, copy.ordering_key) == ("fhir.deidentified.clinic", store.row.key)
@@ -180,7 +192,9 @@ def test_a_tenant_that_wants_no_topic_has_none() -> None:
 
 
 async def test_a_row_of_a_tenant_that_is_not_served_here_is_set_aside() -> None:
-    [made] = await deidentify(event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None)
+    [made] = await deidentify(
+        event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=DOORS, ids=IDS, prose=None, erasures=ERASURES
+    )
     assert isinstance(made, Publish)
     assert isinstance(made.data, Deidentified)
     with pytest.raises(Problem) as raised:

@@ -22,7 +22,7 @@ from shared.settings import Tenant
 from shared.sinks.bigquery import BigQueryWarehouse
 from shared.startup import refusals
 from shared.tenancy import ByProject
-from tests.handlers.test_decisions import IDS, PATIENT, REFERENCE, event
+from tests.handlers.test_decisions import ERASURES, IDS, PATIENT, REFERENCE, event
 from tests.tenant import PROJECT, PSEUDONYM_KEY, settings, tenant_json
 
 GREEN = {"dataset": "clinic_green", "policy": "expert", "pseudonym_key": "a7" * 32, "key_id": "k2"}
@@ -35,7 +35,7 @@ def _tenant(*also: dict[str, Any]) -> Tenant:
 async def _rows() -> list[Publish]:
     doors = ByProject({PROJECT: open_doors(_tenant(GREEN))})
     effects = await deidentify(
-        event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=doors, ids=IDS, prose=None
+        event(Validated(**REFERENCE, op="write")), Phi(PATIENT), doors=doors, ids=IDS, prose=None, erasures=ERASURES
     )
     return [effect for effect in effects if isinstance(effect, Publish)]
 

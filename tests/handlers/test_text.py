@@ -16,7 +16,7 @@ from shared.fhir.memory import MemoryFhir
 from shared.fhir.records import Records
 from shared.phi import Phi
 from shared.subscriber import Access
-from tests.handlers.test_decisions import DOORS, IDS, PATIENT, event
+from tests.handlers.test_decisions import DOORS, ERASURES, IDS, PATIENT, event
 from tests.tenant import PROJECT
 
 NOTE = "Canaryfamily came with her daughter, Chioma. Dr. Okello agrees."
@@ -85,7 +85,9 @@ def _row(effects: Sequence[Effect]) -> Deidentified:
 
 
 async def test_a_note_leaves_without_the_names_of_its_patients_record(fhir: MemoryFhir, looks: list[Access]) -> None:
-    effects = await deidentify(_validated(), Phi(CONDITION), doors=DOORS, ids=IDS, prose=_prose(fhir, looks))
+    effects = await deidentify(
+        _validated(), Phi(CONDITION), doors=DOORS, ids=IDS, prose=_prose(fhir, looks), erasures=ERASURES
+    )
     resource = _row(effects).resource
     assert resource is not None
     assert resource["note"] == [{"text": "[NAME] came with her daughter, [NAME]. Dr. [NAME] agrees."}]
@@ -96,7 +98,9 @@ async def test_the_look_into_the_patients_record_is_accounted_for_once_however_o
     fhir: MemoryFhir, looks: list[Access]
 ) -> None:
     for _ in range(2):
-        await deidentify(_validated(), Phi(CONDITION), doors=DOORS, ids=IDS, prose=_prose(fhir, looks))
+        await deidentify(
+            _validated(), Phi(CONDITION), doors=DOORS, ids=IDS, prose=_prose(fhir, looks), erasures=ERASURES
+        )
     assert len({look.id for look in looks}) == 1
     assert isinstance(looks[0].data, Accessed)
     assert (looks[0].data.type, looks[0].data.id, looks[0].data.action) == ("Patient", "p1", "read")
@@ -104,13 +108,15 @@ async def test_the_look_into_the_patients_record_is_accounted_for_once_however_o
 
 async def test_a_resource_without_free_text_reads_no_record(fhir: MemoryFhir, looks: list[Access]) -> None:
     bare = {name: value for name, value in CONDITION.items() if name != "note"}
-    await deidentify(_validated(), Phi(bare), doors=DOORS, ids=IDS, prose=_prose(fhir, looks))
+    await deidentify(_validated(), Phi(bare), doors=DOORS, ids=IDS, prose=_prose(fhir, looks), erasures=ERASURES)
     assert looks == []
 
 
 async def test_what_reads_after_the_local_matcher_gets_masked_text_alone(fhir: MemoryFhir, looks: list[Access]) -> None:
     reader = SecondReader()
-    effects = await deidentify(_validated(), Phi(CONDITION), doors=DOORS, ids=IDS, prose=_prose(fhir, looks, reader))
+    effects = await deidentify(
+        _validated(), Phi(CONDITION), doors=DOORS, ids=IDS, prose=_prose(fhir, looks, reader), erasures=ERASURES
+    )
     assert reader.seen == ["[NAME] came with her daughter, [NAME]. Dr. [NAME] agrees."]
     assert "(read)" in repr(_row(effects).resource)
 
@@ -119,7 +125,7 @@ async def test_while_dlp_is_down_the_row_flows_marked_and_its_text_is_asked_for_
     fhir: MemoryFhir, looks: list[Access]
 ) -> None:
     down = _prose(fhir, looks, Outage())
-    effects = await deidentify(_validated(), Phi(CONDITION), doors=DOORS, ids=IDS, prose=down)
+    effects = await deidentify(_validated(), Phi(CONDITION), doors=DOORS, ids=IDS, prose=down, erasures=ERASURES)
     pending, _ = effects
     assert isinstance(pending, Publish)
     assert pending.topic == deid.PENDING
@@ -130,10 +136,14 @@ async def test_while_dlp_is_down_the_row_flows_marked_and_its_text_is_asked_for_
     assert row.resource["extension"] == [{"url": "urn:starvit:text-withheld", "valueBoolean": True}]
 
     with pytest.raises(Problem) as failure:
-        await retext(event(pending.data, pending.id), Phi(CONDITION), doors=DOORS, prose=down)
+        await retext(event(pending.data, pending.id), Phi(CONDITION), doors=DOORS, prose=down, erasures=ERASURES)
     assert failure.value.code is Code.DLP_DOWN, "it waits: Pub/Sub delivers again"
 
-    later = _row(await retext(event(pending.data, pending.id), Phi(CONDITION), doors=DOORS, prose=_prose(fhir, looks)))
+    later = _row(
+        await retext(
+            event(pending.data, pending.id), Phi(CONDITION), doors=DOORS, prose=_prose(fhir, looks), erasures=ERASURES
+        )
+    )
     assert later.resource is not None
     assert "note" in later.resource
     assert "extension" not in later.resource
@@ -141,13 +151,13 @@ async def test_while_dlp_is_down_the_row_flows_marked_and_its_text_is_asked_for_
 
 
 async def test_text_that_is_withheld_on_purpose_is_not_asked_for_again() -> None:
-    effects = await deidentify(_validated(), Phi(CONDITION), doors=DOORS, ids=IDS, prose=None)
+    effects = await deidentify(_validated(), Phi(CONDITION), doors=DOORS, ids=IDS, prose=None, erasures=ERASURES)
     assert len(effects) == 1
     assert _row(effects).resource is not None
 
 
 async def test_without_a_record_patterns_and_names_are_masked_still(looks: list[Access]) -> None:
     nobody = _prose(MemoryFhir([PROJECT]), looks)
-    effects = await deidentify(_validated(), Phi(CONDITION), doors=DOORS, ids=IDS, prose=nobody)
+    effects = await deidentify(_validated(), Phi(CONDITION), doors=DOORS, ids=IDS, prose=nobody, erasures=ERASURES)
     assert "Chioma" not in repr(effects)
     assert looks == []

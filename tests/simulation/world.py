@@ -21,6 +21,7 @@ from handlers.webhook import Hook, Webhooks
 from shared.acting import Sinks
 from shared.deid.text.texts import Texts
 from shared.effects import Effect
+from shared.erasures.memory import MemoryErasures
 from shared.errors import Problem
 from shared.events.data import DATA
 from shared.events.envelope import Event
@@ -72,7 +73,13 @@ class Machine:
             house.settings(self._zone),
             tokens=house.tokens(),
             ledger=ledger,
-            sinks=Sinks(publisher, self.process.now, None if clinical else warehouse, fhir if clinical else None),
+            sinks=Sinks(
+                publisher,
+                self.process.now,
+                None if clinical else warehouse,
+                fhir if clinical else None,
+                erasures=MemoryErasures(),
+            ),
             owner=f"{self._name}/{self._lives}",
             now=self.process.now,
             sleep=self.process.nap,
@@ -245,8 +252,12 @@ def _clinical(process: Process, fhir: WiredFhir, publisher: WiredPublisher) -> t
 
     return (
         validation.validate.bind(read("validation", "validation"), validator=house.validator(), ids=ids),
-        deid.deidentify.bind(read("deid", "de-identification"), doors=doors, ids=ids, prose=prose(deid.ON)),
-        deid.retext.bind(read("text", "de-identification"), doors=doors, prose=prose(deid.TEXT)),
+        deid.deidentify.bind(
+            read("deid", "de-identification"), doors=doors, ids=ids, prose=prose(deid.ON), erasures=MemoryErasures()
+        ),
+        deid.retext.bind(
+            read("text", "de-identification"), doors=doors, prose=prose(deid.TEXT), erasures=MemoryErasures()
+        ),
         audit.audit.bind(NOTHING),
     )
 

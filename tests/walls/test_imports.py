@@ -47,6 +47,11 @@ BROKEN = {
         "beyond the door nothing can reach PHI",
     ),
     "the pipeline holds PHI": ("shared/pipeline.py", "import shared.phi", "beyond the door nothing can reach PHI"),
+    "who orders an erasure sees PHI": (
+        "handlers/erasures/orders.py",
+        "import shared.deid.pseudonyms",
+        "beyond the door nothing can reach PHI",
+    ),
     "how it is done depends on what we do": (
         "shared/limits.py",
         "import handlers.deid",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 
+from shared.deid.row import ERASED
 from shared.errors import Code, Problem
 from shared.sinks.bigquery.queries import Given, Queries, Rows, named
 from shared.sinks.keys.port import KeyRow, asked, by_key
@@ -9,7 +10,8 @@ from shared.sinks.keys.port import KeyRow, asked, by_key
 _TYPES = "SELECT DISTINCT resource_type FROM `{dataset}.keys`"
 _KEYS = "SELECT key, sequence, version, generation, deleted FROM `{dataset}.keys` WHERE resource_type = @type"
 _VERSIONS = """
-SELECT key, version FROM `{dataset}.versions` WHERE resource_type = @type AND NOT deleted AND key IN UNNEST(@keys)
+SELECT key, version FROM `{dataset}.versions`
+WHERE resource_type = @type AND (NOT deleted OR version = @erased) AND key IN UNNEST(@keys)
 """
 
 
@@ -52,7 +54,7 @@ class BigQueryKeys:
         def read(rows: Rows) -> dict[str, frozenset[str]]:
             return by_key(wanted, ((row["key"], row["version"]) for row in rows))
 
-        given: Given = {"type": resource_type, "keys": wanted}
+        given: Given = {"type": resource_type, "keys": wanted, "erased": ERASED}
         return await self._ask(self._dataset(project, key_id), _VERSIONS, given, read)
 
     async def close(self) -> None:

@@ -37,6 +37,7 @@ class WarehouseKeys(Protocol):
         self, project: str, key_id: str, resource_type: str, keys: Collection[str]
     ) -> Mapping[str, frozenset[str]]:
         """For each of these keys the versions that the change log holds as writes: an empty set where it holds none.
+        Of a key that was erased there is ERASED (shared.deid.row) among them.
 
         Raises ValueError for more than MOST_KEYS.
         """

@@ -9,14 +9,14 @@ refused, its halves go again, until the one picture at fault stands alone and th
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import batched
 
 from shared.batching import Batcher
 from shared.egress import Client
 from shared.errors import Code, Problem
-from shared.graph.picture import CONCEPT, Edge, Picture, Vertex
+from shared.graph.picture import CONCEPT, KNOWN, Edge, End, Picture, Vertex
 from shared.graph.plan import Plan
 from shared.sinks.tigergraph.restpp import Refused, Restpp
 from shared.sinks.tigergraph.upserts import newest, size, upsert
@@ -56,6 +56,13 @@ class TigerGraph:
             for some in batched(found, _AT_ONCE, strict=False):
                 for vertex in await asyncio.gather(*(self._vertex(restpp, type, one) for one in some)):
                     yield vertex
+
+    async def shown(self, project: str, key_id: str, ends: Collection[End]) -> int:
+        restpp, count = self._graph(project, key_id), 0
+        drawn = [end for end in ends if end[0] in self._plan.vertices]
+        for some in batched(drawn, _AT_ONCE, strict=False):
+            count += sum(await asyncio.gather(*(_known(restpp, *end) for end in some)))
+        return count
 
     async def clear(self, project: str, key_id: str) -> None:
         restpp = self._graph(project, key_id)
@@ -111,6 +118,14 @@ async def _post(restpp: Restpp, pictures: Sequence[Picture]) -> None:
     accepted = await restpp.upsert(made.body)
     if (accepted.get("accepted_vertices"), accepted.get("accepted_edges")) != (made.vertices, made.edges):
         raise Refused
+
+
+async def _known(restpp: Restpp, type: str, id: str) -> bool:
+    try:
+        found = await restpp.get("vertices", type, id)
+    except Refused:  # so REST++ may answer for a vertex that is not there
+        return False
+    return any(bool(one["attributes"][KNOWN]) for one in found)
 
 
 async def _each(restpp: Restpp, paths: Sequence[tuple[str, ...]]) -> None:

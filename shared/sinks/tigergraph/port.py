@@ -1,9 +1,9 @@
 """The port of the graph. Kept by TigerGraph and by a memory twin, proven by one contract suite."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Protocol
 
-from shared.graph.picture import Picture, Vertex
+from shared.graph.picture import End, Picture, Vertex
 
 
 class Draws(Protocol):
@@ -29,6 +29,10 @@ class Graph(Protocol):
 
     def vertices(self, project: str, key_id: str) -> AsyncIterator[Vertex]:
         """Every vertex with the edges that leave it, those that are not known too."""
+        ...
+
+    async def shown(self, project: str, key_id: str, ends: Collection[End]) -> int:
+        """How many of these vertices the graph shows: those that are not there, or not known, do not count."""
         ...
 
     async def clear(self, project: str, key_id: str) -> None:
