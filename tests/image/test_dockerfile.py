@@ -65,6 +65,6 @@ def test_stand_ins_demo_and_tests_are_not_even_sent_to_the_build() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     assert lines[1] == "*", "nothing gets in that is not named"
     assert {line[1:] for line in lines if line.startswith("!")} == {
-        *("pyproject.toml", "poetry.lock", "handlers", "shared", "schemas"),
+        *("pyproject.toml", "poetry.lock", "handlers", "shared", "schemas", "docs/runbook.md"),
     }
     assert {"handlers/demo", "shared/local"} <= set(lines)
