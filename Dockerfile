@@ -7,8 +7,8 @@
 ARG BASE=docker.io/library/python:3.13-slim-trixie
 
 FROM ${BASE} AS build
-# Where packages come from: PyPI, or a mirror of it. poetry.lock has the hashes and names no host.
-ARG POETRY_PYPI_MIRROR_URL=https://pypi.org/simple
+# Where packages come from: PyPI, unless a build names a mirror of it. poetry.lock has the hashes and names no host.
+ARG POETRY_PYPI_MIRROR_URL=
 ENV POETRY_VIRTUALENVS_IN_PROJECT=true POETRY_NO_INTERACTION=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python3 -m venv /opt/poetry \
  && /opt/poetry/bin/pip install --no-cache-dir poetry==2.5.1 poetry-plugin-pypi-mirror==0.6.5
