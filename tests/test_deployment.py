@@ -173,3 +173,17 @@ def test_every_place_of_the_services_is_filled() -> None:
     assert "${" not in str(documents)
     with pytest.raises(KeyError):
         plan.documents((ROOT / "service.yaml").read_text(), {})
+
+
+def test_a_setting_that_is_not_given_is_left_out_for_an_empty_one_would_keep_its_zone_from_starting() -> None:
+    text, places = (ROOT / "service.yaml").read_text(), {name: f"the-{name}" for name in plan.PLACES}
+    given = {"CONSOLE_URL": "https://ops.example", "CONSOLE_ROLES": '{"ann@example.org":["operator"]}'}
+
+    def names(zone: str, more: dict[str, str]) -> dict[str, str]:
+        container = plan.documents(text, places | more)[zone]["spec"]["template"]["spec"]["containers"][0]
+        return {one["name"]: one["value"] for one in container["env"]}
+
+    assert "STARVIT_TIGERGRAPH_URL" not in names("analytics", {})
+    assert names("analytics", {"TIGERGRAPH_URL": "https://g.example"})["STARVIT_TIGERGRAPH_URL"] == "https://g.example"
+    assert not [name for name in names("ops", given) if name.endswith("AUDIENCE")]
+    assert names("ops", given)["STARVIT_CONSOLE_ROLES"] == given["CONSOLE_ROLES"]

@@ -18,7 +18,8 @@ STEPS = (10, 50, 100)  # percent
 TAG = "candidate"
 INSIDE = ("analytics", "clinical", "ops")  # zones that only the network can reach
 PLACES = ("PROJECT_ID", "PROJECT_NUMBER", "REGION", "NETWORK", "SUBNETWORK", "MEDPLUM_URL", "TENANTS", "IMAGE")
-OPTIONAL = ("TIGERGRAPH_URL",)  # without it there is no graph
+# Without the first there is no graph, without the others no console: a setting that is not given is left out.
+OPTIONAL = ("TIGERGRAPH_URL", "CONSOLE_URL", "CONSOLE_AUDIENCE", "CONSOLE_ROLES")
 _PLACE = re.compile(r"\$\{([A-Z_]+)\}")
 
 
@@ -34,6 +35,9 @@ def documents(text: str, places: Mapping[str, str]) -> dict[str, Document]:
     }
     filled = _PLACE.sub(lambda place: given[place[1]], text)
     found = [document for document in yaml.safe_load_all(filled) if document]
+    for document in found:
+        for container in document["spec"]["template"]["spec"]["containers"]:
+            container["env"] = [one for one in container["env"] if one.get("value") != ""]
     return {document["metadata"]["labels"]["zone"]: document for document in found}
 
 
