@@ -25,9 +25,10 @@ from uvicorn.server import ServerState
 
 from handlers.wire import Bounded
 from shared.local.bigquery import Warehouse
+from shared.local.tigergraph import TigerGraph
 from tests.attacks.signatures import sign
 from tests.attacks.target import Target, target
-from tests.tenant import PROJECT
+from tests.tenant import GRAPH_TOKEN, PROJECT
 
 DOCUMENT: dict[str, Any] = json.loads((Path(__file__).resolve().parents[1] / "schemas/openapi/v1.json").read_text())
 type Case = Any  # schemathesis.Case, whose body may be anything
@@ -48,14 +49,22 @@ CHECKS = (
 
 
 @asynccontextmanager
-async def _warehouse() -> AsyncIterator[dict[str, object]]:
-    """The contract's examples are good events: rows get where rows go."""
-    warehouse = Warehouse()
+async def _beyond() -> AsyncIterator[dict[str, object]]:
+    """The contract's examples are good events: rows get where rows go, and into the graph."""
+    warehouse, graph = Warehouse(), TigerGraph(["clinic", "annex"], [GRAPH_TOKEN])
     endpoints = await warehouse.start()
-    await warehouse.provision("clinic")
+    for dataset in ("clinic", "annex"):
+        await warehouse.provision(dataset)
+    graph_url = await graph.start()
     try:
-        yield {"bigquery_endpoint": endpoints.grpc, "bigquery_url": endpoints.rest}
+        yield {
+            "bigquery_endpoint": endpoints.grpc,
+            "bigquery_url": endpoints.rest,
+            "tigergraph_url": graph_url,
+        }
     finally:
+        await graph.stop()
+        graph.close()
         await warehouse.stop()
         warehouse.close()
 
@@ -125,7 +134,7 @@ def _run(on: Target, url: str, kind: GenerationMode) -> Counter[str]:
 
 @pytest.mark.parametrize("kind", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 async def test_the_service_answers_as_its_contract_says(kind: GenerationMode) -> None:
-    async with _warehouse() as addresses, target(**addresses) as on, _served(on) as url:
+    async with _beyond() as addresses, target(**addresses) as on, _served(on) as url:
         made = await asyncio.to_thread(_run, on, url, kind)
     if kind is GenerationMode.POSITIVE:
         assert len(made) == sum(len(methods) for methods in DOCUMENT["paths"].values())

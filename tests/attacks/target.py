@@ -21,7 +21,7 @@ from shared.errors import Code, End
 from shared.local.medplum import Medplum
 from shared.settings import Tenant
 from tests.journey.edge import Edge, edge
-from tests.tenant import EVENT_KEY, HOOK_SECRET, PROJECT, PSEUDONYM_KEY, tenant
+from tests.tenant import EVENT_KEY, GRAPH_TOKEN, HOOK_SECRET, PROJECT, PSEUDONYM_KEY, tenant
 
 OTHER_PROJECT, OTHER_SECRET, SECOND_SECRET = "0d9b7c61-3f0e-4a58-9d7e-5b1f6c2a7e44", "annex-secret", "second-secret"
 WEBHOOK, PUSH, TASK = "/v1/webhooks/medplum/clinic", "/v1/push/validation", "/v1/tasks/reconcile"
@@ -102,6 +102,8 @@ async def _medplum() -> AsyncIterator[Medplum]:
 async def target(**changed: object) -> AsyncIterator[Target]:
     """A service of all zones with two tenants, a second hook of the first, and a ledger in a file."""
     first = tenant().model_dump() | {"webhooks": {"clinic": (HOOK_SECRET,), "second": (SECOND_SECRET,)}}
+    if "tigergraph_url" in changed:
+        first["graph_token"] = GRAPH_TOKEN
     clients = {
         "reader": {"id": "annex-reader", "secret": "reader-secret"},
         "auditors": [{"id": "annex-auditor", "secret": "auditor-secret"}],

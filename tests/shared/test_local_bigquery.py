@@ -120,7 +120,7 @@ async def test_googles_client_provisions_what_the_schemas_say(ask: Ask, embedded
     assert table.clustering_fields == ["resource_type", "key"]
     assert table.table_constraints.primary_key.columns == ["resource_type", "key"]
     assert [field.description for field in table.schema]
-    south = BigQueryWarehouse("starvit", {("north", "k1"): "south_data"}, embedded[1].grpc)
+    south = BigQueryWarehouse("starvit", {("north", "k1"): "south_data"}, embedded[1].grpc, views=lambda _: ())
     await south.write(ROW)
     await south.close()
     assert embedded[0].rows("SELECT COUNT(*) FROM south_data.resources") == [(1,)]
@@ -139,7 +139,7 @@ async def test_a_row_that_the_table_does_not_take_is_refused_alone(
             client.create_table(bigquery.Table.from_api_repr(resource))
 
     await ask(provision)
-    strict = BigQueryWarehouse("starvit", {("north", "k1"): "strict_data"}, embedded[1].grpc)
+    strict = BigQueryWarehouse("starvit", {("north", "k1"): "strict_data"}, embedded[1].grpc, views=lambda _: ())
     tombstone = replace(ROW, deleted=True, resource=None)
     rows = [replace(ROW, key="1"), tombstone, replace(ROW, key="2")]
     ends = await asyncio.gather(*(strict.write(row) for row in rows), return_exceptions=True)

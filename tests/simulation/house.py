@@ -70,6 +70,8 @@ def tokens() -> PushTokens:
 
 
 class _Keys:
+    algorithm = "RS256"
+
     async def key(self, kid: str) -> Any:
         await asyncio.sleep(0)
         [jwk] = cast(list[dict[str, str]], issuer().jwks()["keys"])
