@@ -47,7 +47,7 @@ class OverTheWire:
     def __init__(self, embedded: Embedded, endpoints: Endpoints) -> None:
         self.embedded, self.rest = embedded, endpoints.rest
         self.warehouse: port.Warehouse = BigQueryWarehouse("starvit", DATASETS, endpoints.grpc)
-        self.keys: WarehouseKeys = BigQueryKeys("starvit", DATASETS, endpoints.rest, patience=3, page=PAGE)
+        self.keys: WarehouseKeys = BigQueryKeys("starvit", DATASETS, endpoints.rest, patience=8, page=PAGE)
 
     async def go_down(self) -> None:
         await self.embedded.stop(grace=0)
