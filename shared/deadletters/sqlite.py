@@ -51,7 +51,7 @@ class SqliteIndex:
 
     def __init__(self, path: str | Path, *, patience: float = 5.0) -> None:
         self._path, self._patience = path, patience
-        self._store = GroupCommit(self._connect)
+        self._store = GroupCommit(self._connect, patience=patience)
 
     async def add(self, entry: Entry) -> Entry:
         place = (entry.topic, entry.message, entry.set_aside)
@@ -134,7 +134,7 @@ class SqliteIndex:
         )
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=self._patience, isolation_level=None)
+        connection = sqlite3.connect(self._path, timeout=self._patience, isolation_level=None, check_same_thread=False)
         try:
             use_wal(connection, self._patience)
             connection.execute("PRAGMA synchronous = NORMAL")

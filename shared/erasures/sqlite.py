@@ -36,7 +36,7 @@ class SqliteErasures:
 
     def __init__(self, path: str | Path, *, patience: float = 5.0) -> None:
         self._path, self._patience = path, patience
-        self._store = GroupCommit(self._connect)
+        self._store = GroupCommit(self._connect, patience=patience, brief=True)
 
     async def suppress(self, project: str, key_id: str, patient: str) -> None:
         await self._write(_SUPPRESS, (project, key_id, patient))
@@ -71,7 +71,7 @@ class SqliteErasures:
         await self._store.run(call)
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=self._patience, isolation_level=None)
+        connection = sqlite3.connect(self._path, timeout=self._patience, isolation_level=None, check_same_thread=False)
         try:
             use_wal(connection, self._patience)
             connection.execute(

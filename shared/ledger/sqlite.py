@@ -1,8 +1,8 @@
 """The embedded ledger: one SQLite file, shared by all worker processes of one machine.
 
 Each arrow of the protocol is one statement whose WHERE is the compare-and-set: SQLite's write lock, not ours, decides
-between processes. group_commit.py runs the statements off the event loop. The file must be on a local disk (WAL shares
-memory between processes, which no network file system does).
+between processes. group_commit.py keeps the event loop from ever waiting for that lock. The file must be on a local disk
+(WAL shares memory between processes, which no network file system does).
 
 Left out: a migration of the file. The records are a cache of what has been done; a new layout takes a new path.
 """
@@ -68,7 +68,7 @@ class SqliteLedger:
         self._path = path
         self._retention = retention
         self._patience = patience
-        self._store = GroupCommit(self._connect)
+        self._store = GroupCommit(self._connect, patience=patience, brief=True)
         self._claims = 0
 
     async def claim(self, key: str, fingerprint: str, *, owner: str, now: float, until: float) -> Lease | Record:
@@ -117,7 +117,7 @@ class SqliteLedger:
             connection.execute(_SWEEP, {"now": now})
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=self._patience, isolation_level=None)
+        connection = sqlite3.connect(self._path, timeout=self._patience, isolation_level=None, check_same_thread=False)
         try:
             use_wal(connection, self._patience)
             # A commit outlives the process, but the last ones may not outlive a power cut. What is lost then is a

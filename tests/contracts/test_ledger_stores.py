@@ -11,6 +11,7 @@ import pytest
 
 from shared.errors import Code, Problem
 from shared.ledger.firestore import FirestoreLedger
+from shared.ledger.group_commit import COPY_EVERY
 from shared.ledger.memory import MemoryLedger
 from shared.ledger.opening import open_ledger
 from shared.ledger.port import Lease, Ledger, Record, State
@@ -79,6 +80,26 @@ async def test_the_loop_runs_on_while_another_process_holds_the_file(tmp_path: P
     holder.execute("COMMIT")
     holder.close()
     assert await waiting == Lease(KEY, "a", 1, 190.0, PRINT)
+    await ledger.close()
+
+
+async def test_a_brief_call_on_a_free_file_costs_no_way_to_a_thread(tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path / "ledger.db")
+    await claim(ledger, key="opens the file")
+    with pytest.raises(StopIteration) as ended:
+        claim(ledger).send(None)  # it never gives the loop away
+    assert ended.value.value == Lease(KEY, "a", 1, 190.0, PRINT)
+    await ledger.close()
+
+
+async def test_the_log_beside_the_file_stays_bounded(tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path / "ledger.db")
+    sizes = []
+    for round in range(6):
+        for number in range(COPY_EVERY):
+            await claim(ledger, key=f"{round}/{number}")
+        sizes.append((tmp_path / "ledger.db-wal").stat().st_size)
+    assert max(sizes[2:]) <= 2 * max(sizes[:2])
     await ledger.close()
 
 
