@@ -49,6 +49,10 @@ class World:
     def __post_init__(self) -> None:
         self.room = Room(self.settings.body_room)
 
+    def serve(self, *routes: Route) -> None:
+        """Let the pipeline work for these handlers."""
+        self.routes |= {route.on.handler: route for route in routes}
+
 
 def mount_webhook(app: FastAPI, world: World) -> None:
     """POST /v1/webhooks/medplum/{subscription}"""

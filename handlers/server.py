@@ -4,7 +4,7 @@ How it stops, within Cloud Run's ten seconds after SIGTERM:
 
     0 s   no more connections; new pushes on old ones are sent back (429), and Pub/Sub sends them to another instance
     6 s   what is still in work is cancelled and gives its lease back (handlers/worker.py)
-    7 s   batches are flushed, clients hang up (handlers/app.py)
+    7 s   batches are flushed, clients hang up (handlers/zones/wiring.py)
     8 s   gunicorn ends a worker that is not done (graceful_timeout)
 """
 
@@ -14,7 +14,17 @@ bind = f"{os.environ.get('STARVIT_HOST', '0.0.0.0')}:{os.environ.get('PORT', '80
 worker_class = "handlers.worker.Worker"
 # One for each CPU, and an instance has one: Cloud Run adds instances, and each worker would hold clients and keys of its own.
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
-preload_app = False  # gRPC's threads do not survive a fork
+preload_app = False  # gRPC's threads do not survive a fork; what may be loaded before it, on_starting loads
+
+
+def on_starting(_: object) -> None:
+    """Gunicorn's hook, before the first fork: with several workers, load what they share (handlers/zones/preload.py)."""
+    if workers > 1:
+        from handlers.zones.preload import preload
+
+        preload(os.environ.get("ZONE", ""))
+
+
 # A worker whose loop stands still for so long is replaced. Never shorter than the request timeout.
 timeout = int(float(os.environ.get("STARVIT_REQUEST_TIMEOUT", "60")))
 graceful_timeout = 8

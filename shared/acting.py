@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import batched
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from shared.deid.row import patients
@@ -18,14 +18,15 @@ from shared.erasures.port import Erasures
 from shared.errors import Code, Problem
 from shared.events.data import Data, Quarantined, Reference
 from shared.events.envelope import Event
-from shared.sinks.erasing.port import Erasing
-from shared.sinks.erasing.proving import Proving
 from shared.sinks.port import AuditWriter, Publisher, Warehouse
-from shared.sinks.tigergraph.port import Draws
 from shared.subscriber import Access, Subscription
 from shared.telemetry.metrics import CLINICAL_LAG
 from shared.telemetry.spans import client_span, onward, send_span
 from shared.telemetry.trace import fresh
+
+if TYPE_CHECKING:  # their packages bring the clients of BigQuery and TigerGraph, which not every zone has
+    from shared.sinks.erasing import Erasing, Proving
+    from shared.sinks.tigergraph.port import Draws
 
 _AT_ONCE = 500  # effects of a Together
 _A_DAY = 86400.0  # seconds; what is older comes from a backfill, which is not about freshness
@@ -39,10 +40,10 @@ class Sinks:
     now: Callable[[], float]
     warehouse: Warehouse | None = None
     auditor: AuditWriter | None = None
-    graph: Draws | None = None
+    graph: "Draws | None" = None
     erasures: Erasures | None = None
-    erasing: Erasing | None = None
-    proving: Proving | None = None
+    erasing: "Erasing | None" = None
+    proving: "Proving | None" = None
 
     async def apply(self, effect: Effect, on: Subscription, event: Event[Any]) -> None:
         """Do what the effect says, as handler `on`, because of `event`. Raises Problem. Safe to repeat."""

@@ -257,6 +257,12 @@ def _tenants(text: str) -> tuple[Tenant, ...]:
     return TypeAdapter(tuple[Tenant, ...]).validate_json(text)
 
 
+def key_bytes(secret: SecretStr | None) -> bytes:
+    """A key that startup.refusals has seen to be there."""
+    assert secret is not None
+    return bytes.fromhex(secret.get_secret_value())
+
+
 def in_cloud() -> bool:
     """Cloud Run sets K_SERVICE for every container."""
     return "K_SERVICE" in os.environ

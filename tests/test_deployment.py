@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from handlers import server
-from handlers.app import STOP_WITHIN
 from handlers.release import plan
 from handlers.worker import Worker
+from handlers.zones.wiring import STOP_WITHIN
 from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import uuid4
 
@@ -10,7 +10,7 @@ from handlers.reconcile.publish import Events
 from handlers.reconcile.rounds import Rounds
 from handlers.reconcile.sweep import Sweep
 from shared import egress
-from shared.deid.door import open_doors
+from shared.deid.door import Door, open_doors
 from shared.fhir.client import MedplumClient
 from shared.identity.event_ids import EventIds
 from shared.ledger.opening import open_ledger
@@ -31,10 +31,14 @@ def rounds(
     http: egress.Client,
     publisher: Publisher,
     ledger: Ledger,
+    doors: Mapping[str, tuple[Door, ...]] | None = None,
     apply: bool = True,
     patience: float = _PATIENCE,
 ) -> Rounds:
-    """All tenants' sweeps; the stack closes what was opened for them. Raises ValueError if a tenant has no keys."""
+    """All tenants' sweeps; the stack closes what was opened for them. Raises ValueError if a tenant has no keys.
+
+    `doors` by project, where they are open already: to compile a policy takes a third of a second.
+    """
     tenants = tuple(map(_sweeping, settings.tenants))
     medplum = MedplumClient(http, settings.medplum_url, tenants, settings.resource_limit, patience, role="sweeper")
     datasets = {(one.name, release.key_id): release.dataset for one in tenants for release in one.releases}
@@ -45,7 +49,7 @@ def rounds(
     sweeps = [
         Sweep(
             tenant=tenant,
-            doors=open_doors(tenant),
+            doors=open_doors(tenant) if doors is None else doors[tenant.project],
             sweeper=medplum,
             keys=keys,
             ledger=ledger,

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -97,6 +97,7 @@ class Policy:
         return self.elements["*"]
 
 
+@cache
 def load(name: str, folder: Path = FOLDER) -> Policy:
     """The policy of this name. Raises PolicyError; KeyError and ValueError when a file is not of its form."""
     if name not in NAMES:

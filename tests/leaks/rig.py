@@ -315,9 +315,9 @@ async def rig(**changed: object) -> AsyncIterator[Rig]:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for target, stand_in in {
             "tempfile.tempdir": str(directory),
-            "handlers.app.time": SimpleNamespace(time=lambda: clock[0]),
-            "handlers.app.open_ledger": open_ledger,
-            "handlers.app.egress": SimpleNamespace(client=http, host_of=egress.host_of),
+            "handlers.zones.wiring.time": SimpleNamespace(time=lambda: clock[0]),
+            "handlers.zones.wiring.open_ledger": open_ledger,
+            "handlers.zones.wiring.egress": SimpleNamespace(client=http, host_of=egress.host_of),
             "shared.sinks.pubsub.publisher_client": client,
             "shared.sinks.bigquery.warehouse.BigQueryWarehouse._connect": lambda _: world,
             "shared.deid.text.dlp.Dlp._connected": lambda _: world,

@@ -236,7 +236,7 @@ class World:
 
 
 def _clinical(process: Process, fhir: WiredFhir, publisher: WiredPublisher) -> tuple[Route, ...]:
-    """As handlers/app.py wires the clinical zone."""
+    """As handlers/zones/clinical.py wires it."""
     ids, doors = house.ids(), house.doors()
 
     def read(handler: str, purpose: Any) -> Any:
@@ -263,7 +263,7 @@ def _clinical(process: Process, fhir: WiredFhir, publisher: WiredPublisher) -> t
 
 
 def _analytics() -> tuple[Route, ...]:
-    """As handlers/app.py wires the analytics zone."""
+    """As handlers/zones/analytics.py wires it."""
     releases = frozenset((tenant.name, release.key_id) for tenant in house.tenants() for release in tenant.releases)
     outgoing = catalog.outgoing(house.tenants())
     return (analytics.analyse.bind(NOTHING, releases=releases, outgoing=outgoing),)

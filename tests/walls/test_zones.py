@@ -33,17 +33,30 @@ ELSEWHERE = {
 GRAPH = {zone: {"STARVIT_TIGERGRAPH_URL": "http://127.0.0.1:9"} for zone in ("analytics", "all")}
 
 
-def _loaded(zone: str) -> set[str]:
+_SHARE = """
+import os, sys
+from handlers.zones.preload import preload
+
+preload(os.environ["ZONE"])
+assert len(os.listdir("/proc/self/task")) == 1
+before = set(sys.modules)
+if os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+_OF_EACH_WORKER = {"shared.deadletters", "shared.erasures", "shared.ledger", "shared.telemetry"}  # as its settings say
+
+
+def _loaded(zone: str, program: str = _SHOW) -> set[str]:
     result = subprocess.run(
-        [sys.executable, "-c", _SHOW],
+        [sys.executable, "-c", program],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
         env=environment(zone, **ELSEWHERE, **GRAPH.get(zone, {})),
     )
-    [loaded] = [line for line in result.stdout.splitlines() if line.startswith("loaded ")]
-    return set(loaded.split())
+    [loaded] = [line for line in result.stdout.splitlines() if line.startswith("loaded")]
+    return set(loaded.split()[1:])
 
 
 def test_an_analytics_instance_never_loads_the_code_that_can_hold_phi() -> None:
@@ -56,7 +69,28 @@ def test_an_ingress_instance_loads_neither_a_handler_nor_the_clients_of_other_zo
     loaded = _loaded("ingress")
     assert "handlers.webhook" in loaded
     assert not {"handlers.deid", "handlers.validation", "handlers.analytics", "shared.fhir.client"} & loaded
-    assert not [name for name in loaded if name.startswith(("google.cloud.bigquery", "google.cloud.firestore"))]
+    others = ("google.cloud.bigquery", "google.cloud.firestore", "shared.sinks.bigquery", "shared.sinks.tigergraph")
+    assert not [name for name in loaded if name.startswith((*others, "shared.views"))]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads in /proc")
+@pytest.mark.parametrize("zone", ["ingress", "clinical", "analytics", "ops", "all"])
+def test_a_worker_that_replaces_another_finds_its_code_loaded_and_no_thread_begun(zone: str) -> None:
+    program = _SHARE + _SHOW.replace("*sorted(sys.modules)", "*sorted(set(sys.modules) - before)")
+    late = {name for name in _loaded(zone, program) if name.startswith(("handlers.", "shared.", "google.", "grpc"))}
+    assert {name for name in late if name.rpartition(".")[0] not in _OF_EACH_WORKER} == set()
+
+
+@pytest.mark.parametrize("zone", ["ingress", "clinical", "analytics", "ops"])
+def test_what_the_workers_share_is_their_own_zones(zone: str) -> None:
+    program = "import os, sys\nfrom handlers.zones.preload import preload\npreload(os.environ['ZONE'])\n"
+    loaded = _loaded(zone, program + "print('loaded', *sorted(sys.modules))")
+    assert [
+        name
+        for name in loaded
+        if name.startswith("handlers.zones.") and name.split(".")[2] not in (zone, "preload", "wiring")
+    ] == []
+    assert zone == "clinical" or not [name for name in loaded if name.startswith(("shared.fhir", "shared.deid.door"))]
 
 
 @pytest.mark.parametrize("zone", ["ingress", "clinical", "analytics", "ops", "all"])
