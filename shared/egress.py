@@ -13,7 +13,6 @@ and do not pass here: the wall for them is the network's egress setting.
 import asyncio
 import ipaddress
 import socket
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,13 +20,14 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
+from shared.connections import Answer, Connections
 from shared.errors import Code, Problem
 
 type Client = httpx.AsyncClient
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _UNICAST = ipaddress.ip_network("2000::/3")  # all of IPv6 that IANA gives out for the public network
-_CONNECTIONS = 20  # the pool looks through all of them for each request
+CONNECTIONS = 20  # requests under way at once
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -70,13 +70,7 @@ class _AllowListed(httpx.AsyncBaseTransport):
         self, hosts: frozenset[str], backend: httpcore.AsyncNetworkBackend, timeout: float, *, local: bool
     ) -> None:
         self._hosts, self._timeout, self._local = hosts, timeout, local
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl.create_default_context(),
-            max_connections=_CONNECTIONS,
-            max_keepalive_connections=_CONNECTIONS,
-            keepalive_expiry=30,
-            network_backend=backend,
-        )
+        self._connections = Connections(backend, most=CONNECTIONS)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
@@ -88,7 +82,7 @@ class _AllowListed(httpx.AsyncBaseTransport):
         until = asyncio.get_running_loop().time() + self._seconds(request)
         try:
             async with asyncio.timeout_at(until):
-                answer = await self._pool.handle_async_request(
+                answer = await self._connections.send(
                     httpcore.Request(
                         method=request.method,
                         url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
@@ -110,17 +104,17 @@ class _AllowListed(httpx.AsyncBaseTransport):
         return min(self._timeout, max(asked, default=self._timeout))
 
     async def aclose(self) -> None:
-        await self._pool.aclose()
+        await self._connections.aclose()
 
 
 class _Body(httpx.AsyncByteStream):
     """An answer's body until its deadline, its failures told in httpx's words and without the peer's."""
 
-    def __init__(self, answer: httpcore.Response, until: float) -> None:
+    def __init__(self, answer: Answer, until: float) -> None:
         self._answer, self._until = answer, until
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        parts = aiter(self._answer.aiter_stream())
+        parts = self._answer.parts()
         try:
             while True:
                 async with asyncio.timeout_at(self._until):
@@ -134,7 +128,7 @@ class _Body(httpx.AsyncByteStream):
             raise httpx.ReadError("connection lost") from None
 
     async def aclose(self) -> None:
-        await self._answer.aclose()
+        await self._answer.close()
 
 
 class _Pinned(httpcore.AsyncNetworkBackend):

@@ -13,6 +13,8 @@ from collections.abc import Coroutine
 from dataclasses import asdict
 from pathlib import Path
 
+import uvloop
+
 from handlers.deadletters.command import RUNNING_DEMO
 from handlers.demo.beside import beside
 from handlers.demo.display import Display
@@ -33,7 +35,7 @@ def run(
     plan = Faults(SEED, enabled=True) if faults else None
     display = Display()
     demo = Demo(events, SEED, plan, plant, display, kill_every)
-    summary = asyncio.run(_until_signalled(_run(demo, plan, display, plant, serve=serve, json_file=json_file)))
+    summary = uvloop.run(_until_signalled(_run(demo, plan, display, plant, serve=serve, json_file=json_file)))
     return 130 if summary is None else 0 if summary.good else 1
 
 

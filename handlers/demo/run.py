@@ -121,9 +121,8 @@ class Demo:
 
     def _on_its_way(self, stack: Stack) -> int:
         hooks = stack.medplum.stats
-        queues = stack.pubsub.stats()
         pending = hooks.fired - hooks.accepted - hooks.stale - hooks.given_up
-        return pending + sum(queues[name].backlog for name in PATH)
+        return pending + sum(map(stack.pubsub.backlog, PATH))
 
     async def _rest(self, stack: Stack, started: float) -> None:
         """Return when nothing has been on its way for a while."""
@@ -136,7 +135,7 @@ class Demo:
     async def _drain(self, stack: Stack, name: str, patience: float) -> None:
         """Watch a backlog drain that is bounded by somebody's quota; nothing of the data path waits for it."""
         until = monotonic() + patience
-        while stack.pubsub.stats()[name].backlog and monotonic() < until:
+        while stack.pubsub.backlog(name) and monotonic() < until:
             await asyncio.sleep(0.1)
 
     async def _watch(self, stack: Stack) -> None:

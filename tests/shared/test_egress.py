@@ -203,3 +203,65 @@ async def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.Monk
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     async with site(OK) as (url, _), egress.client({"127.0.0.1"}, timeout=5, local=True) as http:
         assert (await http.get(url)).text == "ok"
+
+
+async def test_a_connection_is_used_again_until_its_peer_closes_it() -> None:
+    open_ones: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_ones.append(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with egress.client({"127.0.0.1"}, timeout=5, local=True) as http:
+        for _ in range(3):
+            assert (await http.get(url)).text == "ok"
+        assert len(open_ones) == 1
+        open_ones[0].close()
+        await open_ones[0].wait_closed()
+        await asyncio.sleep(0.05)
+        assert (await http.get(url)).text == "ok"
+        assert len(open_ones) == 2
+    server.close()
+
+
+async def test_no_more_requests_are_under_way_than_there_is_room_for() -> None:
+    under_way, most = 0, 0
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal under_way, most
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                under_way += 1
+                most = max(most, under_way)
+                await asyncio.sleep(0.02)
+                under_way -= 1
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        writer.close()
+
+    server = await asyncio.start_server(slow, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with egress.client({"127.0.0.1"}, timeout=10, local=True) as http:
+        answers = await asyncio.gather(*(http.get(url) for _ in range(60)))
+        assert [answer.text for answer in answers] == ["ok"] * 60
+        assert most == egress.CONNECTIONS
+    await asyncio.sleep(0.05)
+    server.close()
+
+
+async def test_a_call_that_is_given_up_makes_room_for_the_next() -> None:
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(never, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with egress.client({"127.0.0.1"}, timeout=0.05, local=True) as http:
+        for _ in range(3 * egress.CONNECTIONS):
+            with pytest.raises(httpx.TimeoutException):
+                await http.get(url)
+    server.close()

@@ -5,6 +5,7 @@ The twin is one Google Cloud project, so a table's project is dropped.
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlglot
@@ -46,7 +47,18 @@ def parse(sql: str) -> exp.Query | exp.Delete:
         raise BadSql(f"{type(tree).__name__} is not taken here")
     for table in tree.find_all(exp.Table):
         table.set("catalog", None)
+    for division in tree.find_all(exp.IntDiv):  # DIV(a - b, c) becomes an operator, and sqlglot sets no parentheses
+        for side in ("this", "expression"):
+            if isinstance(division.args[side], exp.Binary):
+                division.set(side, exp.paren(division.args[side], copy=False))
     return tree
+
+
+@lru_cache(256)
+def translated(sql: str) -> tuple[str, exp.Delete | None]:
+    """A query or a DELETE in DuckDB's words; and of a DELETE its tree, for whoever must know what it touches. Raises BadSql."""
+    tree = parse(sql)
+    return to_duckdb(tree), tree if isinstance(tree, exp.Delete) else None
 
 
 def to_duckdb(tree: exp.Expression) -> str:

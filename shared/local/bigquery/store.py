@@ -1,6 +1,7 @@
 """One DuckDB that keeps tables as BigQuery does: appended to, and where there is a primary key merged when read.
 
-All writes go through one thread; each query has a cursor of its own.
+All writes go through one thread; each query has a cursor of its own. In memory, where DuckDB would keep rows no safer than
+a list does, they wait in one until somebody looks: a statement costs DuckDB a millisecond however few rows it brings.
 """
 
 import json
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import orjson
@@ -17,7 +18,7 @@ from sqlglot import exp
 
 from shared.local.bigquery import sql
 from shared.local.bigquery.sql import BadSql, quoted
-from shared.local.bigquery.tables import Table, alteration, definition, insertion, table
+from shared.local.bigquery.tables import Table, alteration, definition, table
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ZONED = "TIMESTAMP WITH TIME ZONE"
@@ -32,7 +33,17 @@ class Result:
     affected: int | None = None
 
 
+class _Shape(NamedTuple):
+    """A query that gives instants as microseconds, and its fields as BigQuery describes them."""
+
+    text: str
+    fields: tuple[dict[str, Any], ...]
+
+
 type Batch = tuple[Table, Sequence[dict[str, object]]]
+
+_MOST_WAITING = 20_000  # rows, in memory, that nobody has looked at yet
+_KNOWN = 256  # statements whose shape is remembered
 
 
 class Store:
@@ -42,6 +53,9 @@ class Store:
         self._duckdb = duckdb.connect(path, config={"autoinstall_known_extensions": False})
         self._writer = ThreadPoolExecutor(1, "warehouse")
         self._lock = threading.Lock()
+        self._most_waiting = _MOST_WAITING if path == ":memory:" else 0
+        self._waiting: dict[str, tuple[Table, list[dict[str, object]]]] = {}
+        self._shapes: dict[tuple[str, tuple[type, ...]], _Shape] = {}
         self._duckdb.execute(
             "CREATE SCHEMA IF NOT EXISTS starvit; CREATE TABLE IF NOT EXISTS starvit.tables (resource VARCHAR)"
         )
@@ -80,8 +94,10 @@ class Store:
         """Make a table or view what its new REST resource says, all rows kept. Raises BadSql, KeyError."""
         made = table(resource)
         with self._lock:
+            self._settle()
             old = self.tables[made.dataset, made.name]
             self._execute(list(alteration(old, made)))
+            self._shapes.clear()
             self._duckdb.execute(
                 "UPDATE starvit.tables SET resource = $1 WHERE resource = $2",
                 [json.dumps(resource), json.dumps(old.resource)],
@@ -99,14 +115,24 @@ class Store:
     def append(self, batches: Sequence[Batch]) -> None:
         """Add rows in one transaction. To be called in the writing thread."""
         with self._lock:
-            self._duckdb.begin()
-            try:
-                for into, rows in batches:
-                    self._duckdb.execute(insertion(into), [orjson.dumps(rows).decode()])
-            except BaseException:
-                self._duckdb.rollback()
-                raise
-            self._duckdb.commit()
+            for into, rows in batches:
+                self._waiting.setdefault(into.stored, (into, []))[1].extend(rows)
+            if sum(len(rows) for _, rows in self._waiting.values()) > self._most_waiting:
+                self._settle()
+
+    def _settle(self) -> None:
+        """Give DuckDB what waits. To be called with the lock."""
+        if not self._waiting:
+            return
+        self._duckdb.begin()
+        try:
+            for into, rows in self._waiting.values():
+                self._duckdb.execute(into.insertion, [orjson.dumps(rows).decode()])
+        except BaseException:
+            self._duckdb.rollback()
+            raise
+        self._duckdb.commit()
+        self._waiting = {}
 
     @property
     def writer(self) -> ThreadPoolExecutor:
@@ -114,12 +140,27 @@ class Store:
 
     def query(self, statement: str, parameters: dict[str, object] | None = None) -> Result:
         """Run a query or a DELETE in GoogleSQL. Raises BadSql."""
-        tree = sql.parse(statement)
-        if isinstance(tree, exp.Delete):
-            return self._delete(tree, parameters)
-        text = sql.to_duckdb(tree)
+        text, delete = sql.translated(statement)
+        if delete is not None:
+            return self._delete(text, delete, parameters)
+        with self._lock:
+            self._settle()
         cursor = self._duckdb.cursor()
         try:
+            shape = self._shape(cursor, text, parameters)
+            rows = cursor.execute(shape.text, parameters).fetchall()
+        except duckdb.Error as error:
+            raise BadSql(str(error)) from error
+        finally:
+            cursor.close()
+        return Result(shape.fields, rows)
+
+    def _shape(self, cursor: duckdb.DuckDBPyConnection, text: str, parameters: dict[str, object] | None) -> "_Shape":
+        """What a query answers with: asked of DuckDB once for each kind of parameters."""
+        known = (text, tuple(map(type, (parameters or {}).values())))
+        if known not in self._shapes:
+            if len(self._shapes) >= _KNOWN:
+                self._shapes.clear()
             cursor.execute(f"DESCRIBE {text}", parameters)
             described = [(name, kind) for name, kind, *_ in cursor.fetchall()]
             # Python's DuckDB needs another package to make a datetime with a zone: it gets a number, or in records a text.
@@ -131,12 +172,9 @@ class Store:
                 if _ZONED in kind
             ]
             chosen = f"* REPLACE ({', '.join(instants)})" if instants else "*"
-            rows = cursor.execute(f"SELECT {chosen} FROM ({text})", parameters).fetchall()
-        except duckdb.Error as error:
-            raise BadSql(str(error)) from error
-        finally:
-            cursor.close()
-        return Result(tuple(sql.field(name, duckdb.dtype(kind)) for name, kind in described), rows)
+            fields = tuple(sql.field(name, duckdb.dtype(kind)) for name, kind in described)
+            self._shapes[known] = _Shape(f"SELECT {chosen} FROM ({text})", fields)
+        return self._shapes[known]
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """The rows of a query, with timestamps as datetimes."""
@@ -148,6 +186,8 @@ class Store:
 
     def dump(self) -> Iterator[str]:
         """Every cell that is stored, superseded changes and repeats included, as text."""
+        with self._lock:
+            self._settle()
         for one in list(self.tables.values()):
             if not one.columns:
                 continue
@@ -160,6 +200,8 @@ class Store:
 
     def close(self) -> None:
         self._writer.shutdown()
+        with self._lock:
+            self._settle()
         self._duckdb.close()
 
     def _execute(self, statements: Iterable[str]) -> None:
@@ -169,7 +211,7 @@ class Store:
             except duckdb.Error as error:
                 raise BadSql(str(error)) from error
 
-    def _delete(self, tree: exp.Delete, parameters: dict[str, object] | None) -> Result:
+    def _delete(self, text: str, tree: exp.Delete, parameters: dict[str, object] | None) -> Result:
         target = tree.this
         found_in = self.tables.get((target.db, target.name))
         if found_in is None or not found_in.columns:
@@ -177,8 +219,9 @@ class Store:
         if found_in.primary_key:
             raise BadSql(f"{found_in.name} is written by change data capture and takes no DML")
         with self._lock:
+            self._settle()
             try:
-                found = self._duckdb.execute(sql.to_duckdb(tree), parameters).fetchone()
+                found = self._duckdb.execute(text, parameters).fetchone()
             except duckdb.Error as error:
                 raise BadSql(str(error)) from error
         return Result((), [], affected=found[0] if found else 0)

@@ -7,6 +7,7 @@ of each key. So a write is always an append, which DuckDB does well in bulk, and
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from shared.local.bigquery import sql
@@ -18,7 +19,7 @@ _CHANGES = (Column(CHANGE_TYPE, "STRING", "REQUIRED"), Column(CHANGE_SEQUENCE, "
 _MOST_KEYS = 16  # columns of a primary key
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """A table or view. `resource` is its REST resource; `stored` the name under which DuckDB keeps its rows."""
 
@@ -28,13 +29,21 @@ class Table:
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
 
-    @property
+    @cached_property
     def stored(self) -> str:
         return quoted(self.dataset, f"{self.name}$changes" if self.primary_key else self.name)
 
-    @property
+    @cached_property
     def stored_columns(self) -> tuple[Column, ...]:
         return self.columns + (_CHANGES if self.primary_key else ())
+
+    @cached_property
+    def insertion(self) -> str:
+        """The statement that takes rows as one parameter, in JSON: bound one by one, values cost twenty times as much."""
+        form = {column.name: _form(column) for column in self.stored_columns}
+        chosen = ", ".join(f"line.{quoted(c.name)}::{_type(c)} AS {quoted(c.name)}" for c in self.stored_columns)
+        lines = f"SELECT unnest(from_json($1, '[{json.dumps(form)}]')) AS line"
+        return f"INSERT INTO {self.stored} BY NAME SELECT {chosen} FROM ({lines})"
 
 
 def table(resource: dict[str, Any]) -> Table:
@@ -55,14 +64,6 @@ def definition(made: Table) -> Iterator[str]:
     parts = (f"{quoted(c.name)} {_type(c)}{_constraint(c)}" for c in made.stored_columns)
     yield f"CREATE TABLE {made.stored} ({', '.join(parts)})"
     yield from _merged(made)
-
-
-def insertion(into: Table) -> str:
-    """The statement that takes rows as one parameter, in JSON: bound one by one, values cost twenty times as much."""
-    form = {column.name: _form(column) for column in into.stored_columns}
-    chosen = ", ".join(f"line.{quoted(c.name)}::{_type(c)} AS {quoted(c.name)}" for c in into.stored_columns)
-    lines = f"SELECT unnest(from_json($1, '[{json.dumps(form)}]')) AS line"
-    return f"INSERT INTO {into.stored} BY NAME SELECT {chosen} FROM ({lines})"
 
 
 def alteration(old: Table, new: Table) -> Iterator[str]:

@@ -65,6 +65,10 @@ class PubSub:
             for name, subscription in self._broker.subscriptions.items()
         }
 
+    def backlog(self, subscription: str) -> int:
+        """What the subscription (short name) holds that is neither acknowledged nor buried. Raises KeyError."""
+        return len(self._find(subscription).backlog)
+
     def lose_next(self, subscription: str) -> None:
         """Break the promise once: acknowledge the next message of the subscription (short name) undelivered.
 
@@ -73,7 +77,11 @@ class PubSub:
         self._find(subscription).backlog.lose += 1
 
     def _find(self, name: str) -> Subscription:
-        return {short(full): found for full, found in self._broker.subscriptions.items()}[name]
+        end = f"/{name}"
+        for full, found in self._broker.subscriptions.items():
+            if full.endswith(end):
+                return found
+        raise KeyError(name)
 
     def _pusher(self, backlog: Backlog, config: Any) -> Pusher:
         return Pusher(backlog, config, self._wire, signer=self._signer, faults=self._faults, limit=self._in_flight)

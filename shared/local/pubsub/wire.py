@@ -7,6 +7,7 @@ followed and nothing is retried, except on a connection that the receiver had cl
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from typing import cast
 
 from httptools import HttpParserError, HttpResponseParser
 
@@ -92,8 +93,7 @@ class _Connection(asyncio.Protocol):
     # asyncio calls these
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by their class
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
