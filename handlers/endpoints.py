@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI, Request, Response
 
 from handlers.contract import DEAD_LETTERS, HEALTH, INDEX, RECONCILE, WEBHOOK, push_operation
-from handlers.http import answer, guarded, health, no_content, read_body
+from handlers.http import RawRoute, answer, guarded, health, no_content, read_body
 from shared.errors import Problem
 from shared.limits import Room
 from shared.pipeline import Headers, Pipeline
@@ -132,7 +132,7 @@ def mount_health(app: FastAPI, world: World) -> None:
 def _post(
     app: FastAPI, path: str, endpoint: Callable[[Request], Awaitable[Response]], operation: dict[str, object]
 ) -> None:
-    app.add_api_route(path, guarded(endpoint), methods=["POST"], **operation)  # type: ignore[arg-type]
+    app.router.add_api_route(path, guarded(endpoint), methods=["POST"], route_class_override=RawRoute, **operation)  # type: ignore[arg-type]
 
 
 def address(headers: Headers, peer: str, proxies: int) -> str:

@@ -4,13 +4,14 @@ Errors are problem details (RFC 9457): `type` names the code, `title` says what 
 is no `detail`: it would be the place where a value slips in.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -101,6 +102,13 @@ def guarded(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Req
             return problem(Code.INTERNAL)
 
     return guard
+
+
+class RawRoute(APIRoute):
+    """A route whose endpoint takes the request as it came: nothing is parsed, injected or validated before it."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        return self.endpoint
 
 
 def install_errors(app: FastAPI) -> None:

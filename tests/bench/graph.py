@@ -103,11 +103,11 @@ async def _measured() -> dict[str, object]:
         one_by_one = pictures[:ALONE]
         seconds["one row in each request"] = (ALONE, await _one_by_one(graph("alone"), one_by_one))
     bodies = [upsert(pictures[at : at + AT_ONCE]).body for at in range(0, len(pictures), AT_ONCE)]
-    seconds["limit: DuckDB without HTTP"] = (len(pictures), _stored(bodies))
+    seconds["limit: its store without HTTP"] = (len(pictures), _stored(bodies))
     shown = {name: _hash(embedded, name) for name in ("drawn", "anew")}
     await embedded.stop()
     embedded.close()
-    limit = len(pictures) / seconds["limit: DuckDB without HTTP"][1]
+    limit = len(pictures) / seconds["limit: its store without HTTP"][1]
     return {
         "operations": OPERATIONS,
         "equal": shown["drawn"] == shown["anew"],

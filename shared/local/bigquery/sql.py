@@ -61,6 +61,12 @@ def translated(sql: str) -> tuple[str, exp.Delete | None]:
     return to_duckdb(tree), tree if isinstance(tree, exp.Delete) else None
 
 
+@lru_cache(256)
+def read_by(sql: str) -> frozenset[tuple[str, str]]:
+    """(dataset, table) of whatever a statement names. Raises BadSql."""
+    return frozenset((table.db, table.name) for table in parse(sql).find_all(exp.Table))
+
+
 def to_duckdb(tree: exp.Expression) -> str:
     return str(tree.sql("duckdb", comments=False))
 

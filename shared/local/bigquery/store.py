@@ -6,7 +6,7 @@ a list does, they wait in one until somebody looks: a statement costs DuckDB a m
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -120,19 +120,34 @@ class Store:
             if sum(len(rows) for _, rows in self._waiting.values()) > self._most_waiting:
                 self._settle()
 
-    def _settle(self) -> None:
-        """Give DuckDB what waits. To be called with the lock."""
-        if not self._waiting:
+    def _settle(self, names: Collection[str] | None = None) -> None:
+        """Give DuckDB what waits for the tables that it stores under these names, or all. To be called with the lock."""
+        due = [name for name in self._waiting if names is None or name in names]
+        if not due:
             return
         self._duckdb.begin()
         try:
-            for into, rows in self._waiting.values():
+            for name in due:
+                into, rows = self._waiting[name]
                 self._duckdb.execute(into.insertion, [orjson.dumps(rows).decode()])
         except BaseException:
             self._duckdb.rollback()
             raise
         self._duckdb.commit()
-        self._waiting = {}
+        for name in due:
+            del self._waiting[name]
+
+    def _behind(self, statement: str) -> set[str]:
+        """Under which names DuckDB stores what a statement reads, through views too."""
+        found, queries = set(), [statement]
+        while queries:
+            for known in sql.read_by(queries.pop()):
+                table = self.tables.get(known)
+                if table is not None and "view" in table.resource:
+                    queries.append(table.resource["view"]["query"])
+                elif table is not None:
+                    found.add(table.stored)
+        return found
 
     @property
     def writer(self) -> ThreadPoolExecutor:
@@ -144,7 +159,7 @@ class Store:
         if delete is not None:
             return self._delete(text, delete, parameters)
         with self._lock:
-            self._settle()
+            self._settle(self._behind(statement))
         cursor = self._duckdb.cursor()
         try:
             shape = self._shape(cursor, text, parameters)

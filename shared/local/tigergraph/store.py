@@ -1,22 +1,15 @@
-"""One DuckDB of vertices and edges. A request is one transaction; requests follow one another.
-
-A table has no index: what a request changes is taken out and put in again by one join with its keys, which DuckDB does
-in bulk. Values go in as one JSON parameter, as in shared.local.bigquery.store.
-"""
+"""Vertices and edges in memory. A request is one transaction; requests follow one another."""
 
 import json
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
-
-import duckdb
-import orjson
 
 from shared.local.tigergraph.body import EdgeUpsert, Values, VertexUpsert
 from shared.local.tigergraph.schema import Attribute, Schema
 
 _V, _E = ("graph", "type", "id"), ("graph", "type", "source_type", "source", "target_type", "target")
-_KEYS = {"vertices": _V, "edges": _E}
 
 type Key = tuple[str, ...]
 type Attributes = dict[str, object]
@@ -32,51 +25,61 @@ class Merged(NamedTuple):
 
 
 class Store:
-    """Graphs of one schema. `path`: a file, or `:memory:`."""
+    """Graphs of one schema."""
 
-    def __init__(self, schema: Schema, path: str = ":memory:") -> None:
+    def __init__(self, schema: Schema) -> None:
         self.schema = schema
-        self._duckdb = duckdb.connect(path, config={"autoinstall_known_extensions": False})
         self._lock = threading.Lock()
-        for table, keys in _KEYS.items():
-            columns = ", ".join(f"{key} VARCHAR" for key in keys)
-            self._duckdb.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns}, attributes VARCHAR)")
+        self._vertices: dict[Key, Attributes] = {}
+        self._edges: dict[Key, Attributes] = {}
+        self._touching: defaultdict[Key, set[Key]] = defaultdict(set)  # a vertex → the edges at it
 
     def merge(
         self, graph: str, vertices: Iterable[VertexUpsert], edges: Iterable[EdgeUpsert], *, must_exist: bool
     ) -> Merged:
         """Upsert all of them, in one transaction."""
-        with self._lock, self._transaction():
+        with self._lock:
             ours: dict[Key, Values] = {(graph, one.type, one.id): one.values for one in vertices}
             wanted: dict[Key, Values] = {(graph, one.type, *one.source, *one.target): one.values for one in edges}
-            ends = {(graph, *end) for key in wanted for end in (key[2:4], key[4:6])}
-            there = self._find("vertices", {*ours, *ends})
-            missed = {end for end in ends if end not in there and end not in ours} if must_exist else set()
-            kept = {k: v for k, v in wanted.items() if not {(graph, *k[2:4]), (graph, *k[4:6])} & missed}
-            made: dict[Key, Values] = {(graph, *end): {} for k in kept for end in (k[2:4], k[4:6])}
-            self._put("vertices", made | ours, there, lambda key: self.schema.vertices[key[1]])
-            self._put("edges", kept, self._find("edges", kept), lambda key: self.schema.edges[key[1]].attributes)
+            ends = {end for key in wanted for end in _ends(key)}
+            missed = {end for end in ends if end not in self._vertices and end not in ours} if must_exist else set()
+            kept = {key: values for key, values in wanted.items() if not missed.intersection(_ends(key))}
+            made: dict[Key, Values] = {end: {} for key in kept for end in _ends(key)}
+            _put(self._vertices, made | ours, lambda key: self.schema.vertices[key[1]])
+            _put(self._edges, kept, lambda key: self.schema.edges[key[1]].attributes)
+            for key in kept:
+                for end in _ends(key):
+                    self._touching[end].add(key)
         return Merged(len(ours), len(kept), len(wanted) - len(kept), [(key[1], key[2]) for key in sorted(missed)])
 
     def delete_vertices(self, graph: str, type: str, id: str | None) -> int:
         """Delete one vertex or all of a type, with the edges that touch them."""
-        with self._lock, self._transaction():
-            for side in ("source", "target"):
-                self._delete("edges", {"graph": graph, f"{side}_type": type} | _given({side: id}))
-            return self._delete("vertices", {"graph": graph, "type": type} | _given({"id": id}))
+        with self._lock:
+            gone = _found(self._vertices, _V, {"graph": graph, "type": type} | _given({"id": id}))
+            for key in gone:
+                for edge in tuple(self._touching.pop(key, ())):
+                    self._cut(edge)
+                del self._vertices[key]
+            return len(gone)
 
     def delete_edges(self, graph: str, **of: str | None) -> int:
         """Delete the edges that the given columns name."""
-        with self._lock, self._transaction():
-            return self._delete("edges", {"graph": graph} | _given(of))
+        with self._lock:
+            gone = self._edges_of({"graph": graph} | _given(of))
+            for key in gone:
+                self._cut(key)
+            return len(gone)
 
     def vertices(self, graph: str, **of: str | None) -> list[dict[str, Any]]:
         """Vertices of columns with these values: type, id."""
-        return self._read("vertices", {"graph": graph} | _given(of))
+        with self._lock:
+            found = _found(self._vertices, _V, {"graph": graph} | _given(of))
+            return [_shown(_V, key, self._vertices[key]) for key in found]
 
     def edges(self, graph: str, **of: str | None) -> list[dict[str, Any]]:
         """Edges of columns with these values."""
-        return self._read("edges", {"graph": graph} | _given(of))
+        with self._lock:
+            return [_shown(_E, key, self._edges[key]) for key in self._edges_of({"graph": graph} | _given(of))]
 
     def whole(self, graph: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """All vertices and edges of a graph."""
@@ -85,64 +88,50 @@ class Store:
     def dump(self) -> Iterator[str]:
         """Every cell, as text: for a scan for what must not be there."""
         with self._lock:
-            rows = [row for table in _KEYS for row in self._duckdb.execute(f"SELECT * FROM {table}").fetchall()]
+            rows = [
+                (*key, json.dumps(values)) for table in (self._vertices, self._edges) for key, values in table.items()
+            ]
         for row in rows:
             yield from row
 
     def close(self) -> None:
-        self._duckdb.close()
-
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._duckdb)
-
-    def _find(self, table: str, keys: Iterable[Key]) -> dict[Key, Attributes]:
-        names = _KEYS[table]
-        sql = f"SELECT {', '.join(names)}, attributes FROM {table} SEMI JOIN {_rows(names)} USING ({', '.join(names)})"
-        found = self._duckdb.execute(sql, [_json(names, keys)]).fetchall()
-        return {tuple(row[:-1]): orjson.loads(row[-1]) for row in found}
-
-    def _put(
-        self,
-        table: str,
-        wanted: Mapping[Key, Values],
-        there: Mapping[Key, Attributes],
-        of: Callable[[Key], dict[str, Attribute]],
-    ) -> None:
-        """Merge each with what is there, or with the defaults."""
-        names = _KEYS[table]
-        changed = {key: values for key, values in wanted.items() if values or key not in there}
-        if not changed:
-            return
-        merged = {key: _merged(there.get(key), values, of(key)) for key, values in changed.items()}
-        using = " AND ".join(f"{table}.{name} = given.{name}" for name in names)
-        self._duckdb.execute(f"DELETE FROM {table} USING {_rows(names)} WHERE {using}", [_json(names, merged)])
-        rows = [dict(zip(names, key, strict=True)) | {"attributes": json.dumps(v)} for key, v in merged.items()]
-        put = f"INSERT INTO {table} SELECT * FROM {_rows((*names, 'attributes'))}"
-        self._duckdb.execute(put, [orjson.dumps(rows).decode()])
-
-    def _delete(self, table: str, of: Mapping[str, str]) -> int:
-        where = " AND ".join(f"{name} = ${n}" for n, name in enumerate(of, 1))
-        found = self._duckdb.execute(f"DELETE FROM {table} WHERE {where}", list(of.values())).fetchone()
-        return int(found[0]) if found else 0
-
-    def _read(self, table: str, of: Mapping[str, str]) -> list[dict[str, Any]]:
-        names = (*_KEYS[table], "attributes")
-        where = " AND ".join(f"{name} = ${n}" for n, name in enumerate(of, 1))
+        """Let go of everything."""
         with self._lock:
-            sql = f"SELECT {', '.join(names)} FROM {table} WHERE {where}"
-            rows = self._duckdb.execute(sql, list(of.values())).fetchall()
-        return [dict(zip(names, row, strict=True)) | {"attributes": orjson.loads(row[-1])} for row in rows]
+            for table in (self._vertices, self._edges, self._touching):
+                table.clear()
+
+    def _edges_of(self, of: Mapping[str, str]) -> list[Key]:
+        if "source" not in of:
+            return _found(self._edges, _E, of)
+        at = self._touching.get((of["graph"], of["source_type"], of["source"]), ())
+        return _found(sorted(at), _E, of)
+
+    def _cut(self, edge: Key) -> None:
+        del self._edges[edge]
+        for end in _ends(edge):
+            if end in self._touching:
+                self._touching[end].discard(edge)
 
 
-class _Transaction:
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
+def _ends(edge: Key) -> tuple[Key, Key]:
+    graph, _, *ends = edge
+    return (graph, *ends[:2]), (graph, *ends[2:])
 
-    def __enter__(self) -> None:
-        self._connection.begin()
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        self._connection.rollback() if kind else self._connection.commit()
+def _found(among: Iterable[Key], names: tuple[str, ...], of: Mapping[str, str]) -> list[Key]:
+    places = [(names.index(name), value) for name, value in of.items()]
+    return [key for key in among if all(key[place] == value for place, value in places)]
+
+
+def _shown(names: tuple[str, ...], key: Key, attributes: Attributes) -> dict[str, Any]:
+    return dict(zip(names, key, strict=True)) | {"attributes": dict(attributes)}
+
+
+def _put(table: dict[Key, Attributes], wanted: Mapping[Key, Values], of: Callable[[Key], dict[str, Attribute]]) -> None:
+    """Merge each with what is there, or with the defaults."""
+    for key, values in wanted.items():
+        if values or key not in table:
+            table[key] = _merged(table.get(key), values, of(key))
 
 
 def _merged(there: Attributes | None, values: Values, attributes: dict[str, Attribute]) -> Attributes:
@@ -166,12 +155,3 @@ def _merged(there: Attributes | None, values: Values, attributes: dict[str, Attr
 
 def _given(of: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value for name, value in of.items() if value is not None}
-
-
-def _rows(names: tuple[str, ...]) -> str:
-    form = json.dumps([dict.fromkeys(names, "VARCHAR")])
-    return f"(SELECT unnest(from_json($1, '{form}'), recursive := true)) AS given"
-
-
-def _json(names: tuple[str, ...], keys: Iterable[Key]) -> str:
-    return orjson.dumps([dict(zip(names, key, strict=True)) for key in keys]).decode()
