@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="the main job end to end, on this machine, judged")
     demo.add_argument("--events", type=_count, default=300, metavar="N", help="how many writes the clinic does (300)")
     demo.add_argument("--faults", action="store_true", help="drop, double, delay and reorder deliveries; kill a worker")
+    demo.add_argument("--rate", type=float, metavar="N", help="N changes a second, instead of as many as are taken in")
     demo.add_argument("--kill", type=float, metavar="SECONDS", help="kill -9 a worker every so many seconds")
     demo.add_argument(
         "--plant", choices=("lost", "duplicated", "leaked"), help="make one on purpose: the demo must fail"
@@ -296,6 +297,7 @@ def _demo(options: argparse.Namespace) -> int:
         options.events,
         faults=options.faults,
         kill_every=options.kill,
+        rate=options.rate,
         plant=options.plant,
         json_file=_from_caller(options.json),
         serve=options.serve,

@@ -31,11 +31,11 @@ async def read_body(request: Request, limit: int, room: Room) -> AsyncIterator[b
     Encodings are refused: Medplum and Pub/Sub send none, and a bomb of 10 MB unpacks to gigabytes. The bytes count
     against the process's `room` until the caller is done with them: OVERLOADED when it is full.
     """
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise Problem(Code.BAD_BODY, "content-encoding")
-    declared = request.headers.get("content-length", "0")
-    if declared.isascii() and declared.isdigit() and (len(declared) > 20 or int(declared) > limit):
-        raise Problem(Code.BODY_TOO_LARGE, "body")
+    for name, value in request.scope["headers"]:
+        if name == b"content-encoding" and value != b"identity":
+            raise Problem(Code.BAD_BODY, "content-encoding")
+        if name == b"content-length" and value.isdigit() and (len(value) > 20 or int(value) > limit):
+            raise Problem(Code.BODY_TOO_LARGE, "body")
     chunks, size = [], 0
     try:
         async for chunk in request.stream():

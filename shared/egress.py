@@ -23,12 +23,30 @@ import httpx
 from shared.connections import Answer, Connections
 from shared.errors import Code, Problem
 
-type Client = httpx.AsyncClient
-
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _UNICAST = ipaddress.ip_network("2000::/3")  # all of IPv6 that IANA gives out for the public network
 CONNECTIONS = 20  # requests under way at once
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Client(httpx.AsyncClient):
+    """httpx's client without what we never want: cookies kept from one answer to the next, redirects, hooks, others' auth."""
+
+    def __init__(self, way: httpx.AsyncBaseTransport, timeout: float) -> None:
+        super().__init__(transport=way, timeout=timeout, follow_redirects=False, trust_env=False)
+        self._way = way
+
+    async def send(self, request: httpx.Request, *, stream: bool = False, **_: Any) -> httpx.Response:
+        """One request, one answer; read to its end, unless it is to be streamed. Raises httpx.HTTPError, Problem."""
+        response = await self._way.handle_async_request(request)
+        response.request = request
+        try:
+            if not stream:
+                await response.aread()
+        except BaseException:
+            await response.aclose()
+            raise
+        return response
 
 
 type Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -51,12 +69,7 @@ def client(hosts: Collection[str], *, timeout: float, local: bool, resolve: Reso
     `timeout` is in seconds, for a whole call from the name's look-up to the body's end. A request may ask for less.
     """
     backend = _Pinned(resolve, local=local)
-    return httpx.AsyncClient(
-        transport=_AllowListed(frozenset(host.lower() for host in hosts), backend, timeout, local=local),
-        timeout=timeout,
-        follow_redirects=False,
-        trust_env=False,
-    )
+    return Client(_AllowListed(frozenset(host.lower() for host in hosts), backend, timeout, local=local), timeout)
 
 
 def host_of(url: str, *, local: bool) -> str:

@@ -29,12 +29,19 @@ SHOWN_EVERY = 5.0  # seconds between looks at the audit backlog, while the demo 
 
 
 def run(
-    events: int, *, faults: bool, kill_every: float | None, plant: str | None, json_file: Path | None, serve: bool
+    events: int,
+    *,
+    faults: bool,
+    kill_every: float | None,
+    rate: float | None,
+    plant: str | None,
+    json_file: Path | None,
+    serve: bool,
 ) -> int:
     """0 when all is well, 1 when something was lost, doubled or leaked."""
     plan = Faults(SEED, enabled=True) if faults else None
     display = Display()
-    demo = Demo(events, SEED, plan, plant, display, kill_every)
+    demo = Demo(events, SEED, plan, plant, display, kill_every, rate)
     summary = uvloop.run(_until_signalled(_run(demo, plan, display, plant, serve=serve, json_file=json_file)))
     return 130 if summary is None else 0 if summary.good else 1
 

@@ -52,9 +52,10 @@ class Demo:
         plant: str | None,
         display: Display,
         kill_every: float | None = None,
+        rate: float | None = None,
     ) -> None:
         self._events, self._faults, self._plant, self._display = events, faults, plant, display
-        self._kill_every = kill_every
+        self._kill_every, self._rate = kill_every, rate
         self._clinic, self._history = Clinic(seed), History()
         self._messages: list[tuple[str, Message]] = []
         self._ids: dict[str, set[str]] = {}
@@ -90,10 +91,13 @@ class Demo:
         return await asyncio.to_thread(self._judge, stack, seconds)
 
     async def _write(self, stack: Stack) -> None:
-        """The clinic's day, paced so that what is on its way stays bounded; under faults a worker dies twice."""
+        """The clinic's day, at the rate or so that what is on its way stays bounded; under faults a worker dies twice."""
         kills = {self._events // 3, 2 * self._events // 3} if self._faults and not self._kill_every else set()
+        started = monotonic()
         for operation in self._clinic.operations(self._events):
-            while self._on_its_way(stack) >= AT_ONCE:
+            if self._rate:
+                await asyncio.sleep(started + self._written / self._rate - monotonic())
+            while not self._rate and self._on_its_way(stack) >= AT_ONCE:
                 await asyncio.sleep(0.01)
             self._apply(stack, operation)
             self._written += 1

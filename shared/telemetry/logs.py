@@ -21,7 +21,6 @@ import orjson
 import structlog
 
 from shared.deadletters.port import Stage, State
-from shared.errors import Code
 from shared.telemetry.metrics import DROPPED, METRICS, VALUES
 
 type Severity = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -55,7 +54,7 @@ FIELDS: Mapping[str, type[int] | type[float] | re.Pattern[str] | frozenset[str]]
     "handler": VALUES["handler"],
     "topic": _TOPIC,
     "subscription": _TOPIC,
-    "code": frozenset({"dead-letter", *(code.slug for code in Code)}),
+    "code": VALUES["code"] | {"dead-letter"},
     "outcome": VALUES["outcome"] | set(State) | set(Stage),
     "status": int,
     "duration_ms": float,

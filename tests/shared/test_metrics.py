@@ -7,6 +7,7 @@ import pytest
 from handlers import catalog
 from shared.telemetry import metrics
 from shared.telemetry.live import live
+from shared.telemetry.logs import FIELDS
 from shared.telemetry.metrics import BOUNDS, DROPPED, METRICS, OTHER, VALUES, Series, Spread
 from shared.telemetry.metrics_store import MemoryMetrics
 from shared.telemetry.prometheus import exposition
@@ -94,6 +95,11 @@ def test_the_log_has_increases_gauges_and_quantiles(series: Series, capfd: pytes
     assert told.count({"metric": "medplum_points_left", "value": 49_000.0, "client": "reader"}) == 2
     assert {"metric": "event_age_seconds", "quantile": "p95", "value": 0.5, "handler": "analytics"} in told
     assert not any("dropped_fields" in line for line in told)
+
+
+def test_every_value_of_every_label_has_its_place_in_the_log() -> None:
+    lost = [(metric.name, label) for metric in METRICS for label in metric.labels if not VALUES[label] <= FIELDS[label]]  # type: ignore[operator]
+    assert lost == []
 
 
 def test_a_snapshot_survives_its_json(series: Series) -> None:
