@@ -25,6 +25,7 @@ BENCHES = (
         "deadletters",
         "console",
     ),
+    "load",
     *("attacks", "fuzz", "canary", "telemetry", "cdc", "graph", "image"),
 )
 

@@ -62,6 +62,19 @@ def refusals(settings: Settings, environment: Mapping[str, str]) -> Iterator[str
             yield f"tenant {tenant.name}: graph_token and tigergraph_url go together"
 
 
+def held_by(zone: Zone, tenant: Tenant) -> Tenant:
+    """The tenant as a deployment of this zone holds it: only that zone's secrets."""
+    gone: dict[str, object] = {
+        name: {} if name == "webhooks" else () if name == "auditors" else None
+        for name in _SECRETS
+        if name not in _NEEDS[zone]
+    }
+    gone |= {name: None for name, zones in _MAY_HAVE.items() if zone not in zones}
+    if "pseudonym_key" in gone:
+        gone["also"] = tuple(release.model_copy(update={"pseudonym_key": None}) for release in tenant.also)
+    return tenant.model_copy(update=gone)
+
+
 def _tenant(tenant: Tenant, zone: Zone) -> Iterator[str]:
     for name in _SECRETS:
         value = getattr(tenant, name)

@@ -24,6 +24,7 @@ class Service:
     settings: Settings
     port: int
     log: Path
+    concurrency: int = WORKERS
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -36,7 +37,7 @@ class Service:
 
     async def start(self) -> None:
         """Return when it is ready. Raises RuntimeError when it does not get there."""
-        environment = environment_of(self.settings) | {"PORT": str(self.port), "WEB_CONCURRENCY": str(WORKERS)}
+        environment = environment_of(self.settings) | {"PORT": str(self.port), "WEB_CONCURRENCY": str(self.concurrency)}
         with self.log.open("ab") as out:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable,

@@ -8,14 +8,14 @@ Everything listens on loopback, on ports that the system gives, and ends with th
 
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
 
-from handlers.demo.service import Service
+from handlers.demo.service import WORKERS, Service
 from handlers.provisioning import Retry, provision
 from shared.events.envelope import Message
 from shared.local.bigquery import Warehouse
@@ -24,8 +24,9 @@ from shared.local.issuer import Issuer
 from shared.local.medplum import Medplum
 from shared.local.pubsub import PubSub
 from shared.local.tigergraph import TigerGraph
-from shared.settings import Client, Settings, Tenant
+from shared.settings import Client, Settings, Tenant, Zone
 from shared.sinks.channels import publisher_client, subscriber_client
+from shared.startup import held_by
 
 PROJECT = "5f0d3f9c-2c5e-4c0b-9a55-c11a1c0de000"  # the clinic's Medplum project
 TYPES = (
@@ -50,15 +51,28 @@ class Stack:
     medplum: Medplum
     warehouse: Warehouse
     graph: TigerGraph
-    service: Service
+    services: dict[Zone, Service]
     addresses: dict[str, str]
+
+    @property
+    def service(self) -> Service:
+        """The one of one machine."""
+        return self.services[Zone.ALL]
 
 
 @asynccontextmanager
 async def embedded(
-    directory: Path, *, faults: Faults | None, observe: Callable[[str, Message], None], **changed: object
+    directory: Path,
+    *,
+    faults: Faults | None,
+    observe: Callable[[str, Message], None],
+    zones: Sequence[Zone] = (Zone.ALL,),
+    **changed: object,
 ) -> AsyncIterator[Stack]:
-    """Start everything; stop everything. `directory` takes the ledger and the log; `changed` are settings."""
+    """Start everything; stop everything. `directory` takes the ledger and the log; `changed` are settings.
+
+    Several `zones` are services of their own, each with its own zone's secrets and one worker, as in the cloud.
+    """
     tenant = make_tenant()
     async with AsyncExitStack() as stack:
         issuer = Issuer()
@@ -85,13 +99,14 @@ async def embedded(
         stack.callback(graph.close)
         stack.push_async_callback(graph.stop)
 
-        port = _free_port()
+        ports = {zone: _free_port() for zone in zones}
+        urls = {zone: f"http://127.0.0.1:{port}" for zone, port in ports.items()}
         settings = Settings.model_validate(
             {
                 "ZONE": "all",
                 "local": True,
                 "tenants": (tenant,),
-                "public_url": f"http://127.0.0.1:{port}",
+                "public_url": urls.get(Zone.ALL) or urls[Zone.INGRESS],
                 "medplum_url": medplum_url,
                 "jwks_url": certs,
                 "pubsub_endpoint": pubsub_address,
@@ -112,23 +127,30 @@ async def embedded(
             }
         )
         async with publisher_client(pubsub_address) as publisher, subscriber_client(pubsub_address) as subscriber:
-            await provision(settings, publisher, subscriber, url=lambda _: settings.public_url, retry=RETRY)
+            await provision(
+                settings, publisher, subscriber, url=lambda zone: urls.get(zone, settings.public_url), retry=RETRY
+            )
         for criteria in TYPES:
             path = _webhook(criteria)
             [secret] = tenant.webhooks[path]
             endpoint = f"{settings.public_url}/v1/webhooks/medplum/{path}"
             medplum.subscribe(PROJECT, criteria, endpoint, secret.get_secret_value(), log=True)
-        service = Service(settings, port, directory / "service.log")
-        await service.start()
-        stack.push_async_callback(service.stop)
+        services = {}
+        for zone, port in ports.items():
+            alone = zone is Zone.ALL
+            using = settings if alone else _of_zone(settings, zone, urls[zone], directory)
+            log = directory / ("service.log" if alone else f"{zone}.log")
+            services[zone] = Service(using, port, log, WORKERS if alone else 1)
+            await services[zone].start()
+            stack.push_async_callback(services[zone].stop)
         addresses = {
-            "service": service.url,
+            "service": settings.public_url,
             "Pub/Sub (gRPC)": pubsub_address,
             "Medplum (FHIR)": f"{medplum_url}/fhir/R4",
             "BigQuery (REST)": endpoints.rest,
             "TigerGraph (REST++)": graph_url,
         }
-        yield Stack(tenant, settings, issuer, pubsub, medplum, warehouse, graph, service, addresses)
+        yield Stack(tenant, settings, issuer, pubsub, medplum, warehouse, graph, services, addresses)
 
 
 def make_tenant() -> Tenant:
@@ -148,6 +170,21 @@ def make_tenant() -> Tenant:
             "types": (*TYPES, UNTOLD),
             "auditors": auditors,
             "graph_token": _secret(),
+        }
+    )
+
+
+def _of_zone(settings: Settings, zone: Zone, url: str, directory: Path) -> Settings:
+    """What a deployment of this zone is given: its own secrets, and the ledger of its side of the door."""
+    ledgers = {side: f"sqlite:{directory / f'{side}.sqlite'}" for side in ("clinical", "analytics")}
+    return settings.model_copy(
+        update={
+            "zone": zone,
+            "public_url": url,
+            "tenants": tuple(held_by(zone, tenant) for tenant in settings.tenants),
+            "ledger": ledgers["analytics" if zone is Zone.ANALYTICS else "clinical"],
+            "ledger_analytics": ledgers["analytics"] if zone is Zone.OPS else "",
+            "tigergraph_url": settings.tigergraph_url if zone is Zone.ANALYTICS else "",
         }
     )
 

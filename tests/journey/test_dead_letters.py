@@ -56,7 +56,7 @@ class Operator:
 
 
 @asynccontextmanager
-async def _house(tmp_path: Path, **changed: object) -> AsyncIterator[tuple[Stack, list[tuple[str, Message]]]]:
+async def _house(tmp_path: Path, **changed: Any) -> AsyncIterator[tuple[Stack, list[tuple[str, Message]]]]:
     messages: list[tuple[str, Message]] = []
     observe = lambda topic, message: messages.append((topic, message))  # noqa: E731
     async with embedded(tmp_path, faults=None, observe=observe, **changed) as stack:
