@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.settings import Settings, Tenant, Zone
-from shared.startup import refusals
+from shared.startup import held_by, refusals
 from shared.telemetry.logs import FIELDS
 from tests.tenant import environment, tenant_json
 
@@ -31,6 +31,18 @@ def clouded(zone: str = "clinical", **changed: Any) -> Settings:
 @pytest.mark.parametrize("zone", ["ingress", "clinical", "analytics"])
 def test_a_zone_with_its_own_secrets_starts(zone: str) -> None:
     assert list(refusals(clouded(zone), CLOUD)) == []
+
+
+@pytest.mark.parametrize("zone", list(Zone))
+def test_what_a_zone_is_handed_of_a_tenant_is_what_it_may_hold_and_all_that_it_needs(zone: Zone) -> None:
+    whole = Tenant.model_validate(
+        tenant_json()
+        | {"sweeper": {"id": "sweeper", "secret": "sweeper-secret"}, "graph_token": "graph-token"}
+        | {"also": [{"dataset": "second", "pseudonym_key": "ab" * 32, "key_id": "k2"}]}
+    )
+    graph = {"tigergraph_url": "http://127.0.0.1:9"} if zone in (Zone.ANALYTICS, Zone.ALL) else {}
+    given = Settings.model_validate({"ZONE": zone, "local": True, "tenants": (held_by(zone, whole),), **graph})
+    assert list(refusals(given, {})) == []
 
 
 BAD: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {

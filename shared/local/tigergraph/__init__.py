@@ -1,8 +1,8 @@
-"""TigerGraph on one machine: DuckDB behind the part of REST++ that we use, and strict about it.
+"""TigerGraph on one machine: a graph in memory behind the part of REST++ that we use, and strict about it.
 
     schema.py   schema.gsql → vertex and edge types; what is not in it is refused
     body.py     the body of an upsert, held against the schema
-    store.py    one DuckDB: vertices and edges, merged as an upsert merges them
+    store.py    vertices and edges in memory, merged as an upsert merges them
     rest.py     REST++ over HTTP, faults included
     server.py   all of it on a port
 
