@@ -34,9 +34,7 @@ GRAPH = "analytics.committed--graph"
 AT_ONCE = 64  # changes on their way at most: the clinic's day is paced by what the service has taken in
 QUIET = 0.6  # seconds without anything on its way, after which the path is at rest
 PATIENCE = 240.0  # seconds after which a path that does not come to rest is judged as it is
-GRAPH_PATIENCE = (
-    60.0  # seconds for the graph to come after; it asks the change log once a second, and nothing waits for it
-)
+GRAPH_PATIENCE = 60.0  # seconds in which the graph, which comes after, has got nowhere; it asks once a second
 AUDIT_PATIENCE = 10.0  # seconds for which the audit backlog is watched draining; Medplum's quota may want longer
 BEYOND = ("fhir.deidentified", "analytics.committed", "analytics.quarantine")  # the outgoing topics' names begin so
 
@@ -78,7 +76,7 @@ class Demo:
             killing.cancel()
             await self._rest(stack, started)
             seconds = monotonic() - started - QUIET
-            await self._drain(stack, GRAPH, GRAPH_PATIENCE)
+            await self._drained(stack, GRAPH)
             await self._drain(stack, AUDIT, AUDIT_PATIENCE)
         finally:
             for task in (watching, killing):
@@ -136,11 +134,18 @@ class Demo:
             if self._on_its_way(stack):
                 quiet = monotonic()
 
-    async def _drain(self, stack: Stack, name: str, patience: float) -> None:
+    async def _drain(self, stack: Stack, name: str, patience: float, *, below: int = 1) -> None:
         """Watch a backlog drain that is bounded by somebody's quota; nothing of the data path waits for it."""
         until = monotonic() + patience
-        while stack.pubsub.backlog(name) and monotonic() < until:
+        while stack.pubsub.backlog(name) >= below and monotonic() < until:
             await asyncio.sleep(0.1)
+
+    async def _drained(self, stack: Stack, name: str) -> None:
+        """Return when a backlog is empty, or has not become smaller for a while: as long as it does, nothing is lost."""
+        while (backlog := stack.pubsub.backlog(name)) > 0:
+            await self._drain(stack, name, GRAPH_PATIENCE, below=backlog)
+            if stack.pubsub.backlog(name) >= backlog:
+                return
 
     async def _watch(self, stack: Stack) -> None:
         while True:
@@ -168,7 +173,7 @@ class Demo:
         finally:
             await publisher.close()
         await self._rest(stack, monotonic())
-        await self._drain(stack, GRAPH, GRAPH_PATIENCE)
+        await self._drained(stack, GRAPH)
 
     async def poison(self, stack: Stack) -> None:
         """Something that no retry can mend, for an operator to find: a date that is none."""
