@@ -28,6 +28,7 @@ CLINICAL = frozenset({
     *("validation.quarantine", "deid.quarantine", "text.quarantine", "audit.quarantine"),
 })  # fmt: skip
 FAULTS = ("refused", "broken", "down", "garbled", "foreign", "unforeseen")
+_IDS = frozenset({"project", "id", "version"})
 _TYPES = ("Patient", "Observation", "Condition", "DocumentReference", "Encounter")
 _HEADERS = ("x-trace-id", "traceparent", "x-request-id", "x-correlation-id", "user-agent", "x-forwarded-for", "referer")
 
@@ -249,9 +250,13 @@ class Fuzz:
         body = orjson.dumps(data)
         match self._random.randrange(5):
             case 0:
-                data[self._random.choice(list(data))] = self._random.choice(
-                    (self._said(), [self._said()], None, 10**30)
-                )
+                place = self._random.choice(list(data))
+                said = self._said()
+                if place in _IDS and said == CANARY:
+                    said = (
+                        self._id()
+                    )  # what has the form of an id and stands for one may go where references go, and no further
+                data[place] = self._random.choice((said, [self._said()], None, 10**30))
                 body = str(data).replace("'", '"').encode() if 10**30 in data.values() else orjson.dumps(data)
             case 1:
                 body = orjson.dumps(data | {self._said(): self._said()})
