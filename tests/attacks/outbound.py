@@ -108,7 +108,7 @@ async def _rebinding(_: Target) -> list[str]:
             dialled.append(address)
             raise OSError
 
-        http._transport._pool._network_backend._inner.connect_tcp = connect  # type: ignore[attr-defined]
+        http._transport._connections._backend._inner.connect_tcp = connect  # type: ignore[attr-defined]
         for _n in range(2):
             try:
                 await http.get(f"https://{_HOST}/")
