@@ -258,8 +258,9 @@ def _tenants(text: str) -> tuple[Tenant, ...]:
 
 
 def key_bytes(secret: SecretStr | None) -> bytes:
-    """A key that startup.refusals has seen to be there."""
-    assert secret is not None
+    """A key as bytes. Raises ValueError where there is none; startup.refusals sees to it that a service has all of its."""
+    if secret is None:
+        raise ValueError("the tenant has no such key")
     return bytes.fromhex(secret.get_secret_value())
 
 

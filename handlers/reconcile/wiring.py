@@ -16,7 +16,7 @@ from shared.identity.event_ids import EventIds
 from shared.ledger.opening import open_ledger
 from shared.ledger.port import Ledger
 from shared.marks import open_marks
-from shared.settings import Settings, Tenant
+from shared.settings import Settings, Tenant, key_bytes
 from shared.sinks.keys import BigQueryKeys
 from shared.sinks.port import Publisher
 from shared.sinks.pubsub import PubSubPublisher
@@ -53,7 +53,7 @@ def rounds(
             sweeper=medplum,
             keys=keys,
             ledger=ledger,
-            events=Events(tenant, EventIds(_key(tenant)), publisher, time.time),
+            events=Events(tenant, EventIds(key_bytes(tenant.event_key)), publisher, time.time),
             now=time.time,
             apply=apply,
             settle=settings.settle,
@@ -80,9 +80,3 @@ async def opened(settings: Settings, *, apply: bool) -> AsyncIterator[Rounds]:
 def _sweeping(tenant: Tenant) -> Tenant:
     """The tenant with the client that lists in the place of the one that reads."""
     return tenant.model_copy(update={"reader": tenant.sweeper or tenant.reader})
-
-
-def _key(tenant: Tenant) -> bytes:
-    if tenant.event_key is None:
-        raise ValueError("the tenant has no event key")
-    return bytes.fromhex(tenant.event_key.get_secret_value())

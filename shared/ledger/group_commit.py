@@ -71,9 +71,9 @@ class GroupCommit:
         self._running = bool(group) and not self._at_once(group)
         if self._running:
             done = self._thread.submit(self._in_thread, group)
-            done.add_done_callback(lambda done: loop.call_soon_threadsafe(self._settle, loop, group, done))
+            done.add_done_callback(lambda done: loop.call_soon_threadsafe(self._ended, loop, group, done))
 
-    def _settle(self, loop: asyncio.AbstractEventLoop, group: list["_Call"], done: Future[None]) -> None:
+    def _ended(self, loop: asyncio.AbstractEventLoop, group: list["_Call"], done: Future[None]) -> None:
         self._start(loop)  # first the next transaction, so that the thread works while the callers are woken
         _settle(group, done.exception())
 
@@ -85,7 +85,7 @@ class GroupCommit:
         try:
             self._transact(self._connection, group)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:  # its extended codes hold the same place
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:  # or one of its extended codes
                 self._roll_back()
                 return False
             self._disconnect()
@@ -103,7 +103,8 @@ class GroupCommit:
                 self._connection = self._connect()
                 if self._brief:
                     self._connection.execute("PRAGMA wal_autocheckpoint = 0")
-            self._connection.execute(f"PRAGMA busy_timeout = {self._patience * 1000:.0f}")
+            if self._brief:
+                self._connection.execute(f"PRAGMA busy_timeout = {self._patience * 1000:.0f}")
             self._transact(self._connection, group)
             if self._brief:
                 self._connection.execute("PRAGMA busy_timeout = 0")

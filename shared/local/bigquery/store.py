@@ -215,8 +215,6 @@ class Store:
 
     def close(self) -> None:
         self._writer.shutdown()
-        with self._lock:
-            self._settle()
         self._duckdb.close()
 
     def _execute(self, statements: Iterable[str]) -> None:
