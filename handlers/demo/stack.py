@@ -67,6 +67,7 @@ async def embedded(
     faults: Faults | None,
     observe: Callable[[str, Message], None],
     zones: Sequence[Zone] = (Zone.ALL,),
+    time_scale: float = TIME_SCALE,
     **changed: object,
 ) -> AsyncIterator[Stack]:
     """Start everything; stop everything. `directory` takes the ledger and the log; `changed` are settings.
@@ -81,7 +82,7 @@ async def embedded(
         pubsub = PubSub(signer=issuer, observe=observe, faults=faults)
         pubsub_address = await pubsub.start()
         stack.push_async_callback(pubsub.stop)
-        medplum = Medplum(time_scale=TIME_SCALE, faults=faults)
+        medplum = Medplum(time_scale=time_scale, faults=faults)
         clients = [client for client in (tenant.reader, tenant.sweeper, *tenant.auditors) if client]
         medplum.add_project(PROJECT, [(client.id, client.secret.get_secret_value()) for client in clients])
         _grant(medplum, tenant)
