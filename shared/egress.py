@@ -17,10 +17,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpcore
 import httpx
 
-from shared.connections import Answer, Connections
+from shared.connections import Answer, Connections, Place
 from shared.errors import Code, Problem
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -53,11 +52,8 @@ type Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
 async def _resolve(host: str, port: int) -> list[str]:
-    """Every address of a name, as the system knows them."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
-        raise httpcore.ConnectError("name not resolved") from None
+    """Every address of a name, as the system knows them. Raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(sockaddr[0]) for *_, sockaddr in found]
 
 
@@ -68,8 +64,7 @@ def client(hosts: Collection[str], *, timeout: float, local: bool, resolve: Reso
 
     `timeout` is in seconds, for a whole call from the name's look-up to the body's end. A request may ask for less.
     """
-    backend = _Pinned(resolve, local=local)
-    return Client(_AllowListed(frozenset(host.lower() for host in hosts), backend, timeout, local=local), timeout)
+    return Client(_AllowListed(frozenset(host.lower() for host in hosts), resolve, timeout, local=local), timeout)
 
 
 def host_of(url: str, *, local: bool) -> str:
@@ -79,11 +74,9 @@ def host_of(url: str, *, local: bool) -> str:
 
 
 class _AllowListed(httpx.AsyncBaseTransport):
-    def __init__(
-        self, hosts: frozenset[str], backend: httpcore.AsyncNetworkBackend, timeout: float, *, local: bool
-    ) -> None:
+    def __init__(self, hosts: frozenset[str], resolve: Resolve, timeout: float, *, local: bool) -> None:
         self._hosts, self._timeout, self._local = hosts, timeout, local
-        self._connections = Connections(backend, most=CONNECTIONS)
+        self._connections = Connections(_pinned(resolve, local=local), most=CONNECTIONS)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
@@ -91,25 +84,21 @@ class _AllowListed(httpx.AsyncBaseTransport):
         port = "" if url.port is None or plain else f":{url.port}"
         if f"{url.host}{port}" not in self._hosts or not (url.scheme == "https" or plain):
             raise Problem(Code.EGRESS_DENIED, "host")
-        assert isinstance(request.stream, httpx.AsyncByteStream)
+        place = Place(url.raw_host.decode("ascii"), url.port or (80 if plain else 443), not plain)
         until = asyncio.get_running_loop().time() + self._seconds(request)
+        content = await request.aread()
         try:
             async with asyncio.timeout_at(until):
                 answer = await self._connections.send(
-                    httpcore.Request(
-                        method=request.method,
-                        url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-                        headers=request.headers.raw,
-                        content=request.stream,
-                        extensions=request.extensions,
-                    )
+                    place, request.method.encode("ascii"), url.raw_path, request.headers.raw, content
                 )
-        except (TimeoutError, httpcore.TimeoutException):
+        except TimeoutError:
             raise httpx.TimeoutException("timeout", request=request) from None
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol):
+        except ValueError:
+            raise httpx.LocalProtocolError("not a header", request=request) from None
+        except OSError:  # a certificate that does not fit is one, too
             raise httpx.TransportError("no connection", request=request) from None
-        body = _Body(answer, until)
-        return httpx.Response(answer.status, headers=answer.headers, stream=body, extensions=answer.extensions)
+        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer, until))
 
     def _seconds(self, request: httpx.Request) -> float:
         """The time of a call: httpx's timeouts are for each step, and a call may have any number of steps."""
@@ -127,48 +116,32 @@ class _Body(httpx.AsyncByteStream):
         self._answer, self._until = answer, until
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        parts = self._answer.parts()
         try:
             while True:
                 async with asyncio.timeout_at(self._until):
-                    part = await anext(parts, None)
+                    part = await self._answer.part()
                 if part is None:
                     return
                 yield part
-        except (TimeoutError, httpcore.TimeoutException):
+        except TimeoutError:
             raise httpx.ReadTimeout("timeout") from None
-        except (httpcore.NetworkError, httpcore.ProtocolError):
+        except OSError:
             raise httpx.ReadError("connection lost") from None
 
     async def aclose(self) -> None:
         await self._answer.close()
 
 
-class _Pinned(httpcore.AsyncNetworkBackend):
-    """Resolves a name once for each connection, and connects to an address that was checked."""
+def _pinned(resolve: Resolve, *, local: bool) -> Callable[[str, int], Awaitable[str]]:
+    """The address of a name for one connection: all that the name has were checked, and it is not looked up again."""
 
-    def __init__(self, resolve: Resolve, *, local: bool) -> None:
-        self._resolve, self._local = resolve, local
-        self._inner = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Any = None,
-    ) -> httpcore.AsyncNetworkStream:
-        addresses = await self._resolve(host, port)
-        if not addresses or not all(allowed(address, local=self._local) for address in addresses):
+    async def address(host: str, port: int) -> str:
+        addresses = await resolve(host, port)
+        if not addresses or not all(allowed(one, local=local) for one in addresses):
             raise Problem(Code.EGRESS_DENIED, "address")
-        return await self._inner.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+        return addresses[0]
 
-    async def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Any = None) -> Any:
-        raise Problem(Code.EGRESS_DENIED, "socket")
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+    return address
 
 
 def allowed(text: str, *, local: bool) -> bool:

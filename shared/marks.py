@@ -8,12 +8,10 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
 from shared.errors import Code, Problem
-
-if TYPE_CHECKING:
-    from google.cloud.firestore import AsyncClient
+from shared.firestore import Database, store_down
 
 
 class Marks(Protocol):
@@ -81,38 +79,23 @@ class FirestoreMarks:
     """Marks in a collection beside the ledger's."""
 
     def __init__(self, database: str, project: str, collection: str = "marks", *, patience: float = 5.0) -> None:
-        self._database, self._project, self._collection = database, project, collection
-        self._patience = patience
-        self._client: AsyncClient | None = None
+        self._database, self._collection = Database(database, project, patience), collection
 
     async def get(self, name: str) -> str | None:
-        from google.api_core.exceptions import GoogleAPIError
-
-        try:
-            found = await self._open().collection(self._collection).document(name).get(timeout=self._patience)
-        except GoogleAPIError:
-            raise Problem(Code.LEDGER_DOWN, "marks") from None
+        with store_down("marks"):
+            found = await self._document(name).get(**self._database.limits)
         mark = (found.to_dict() or {}).get("mark") if found.exists else None
         return mark if isinstance(mark, str) else None
 
     async def set(self, name: str, mark: str) -> None:
-        from google.api_core.exceptions import GoogleAPIError
-
-        try:
-            await self._open().collection(self._collection).document(name).set({"mark": mark}, timeout=self._patience)
-        except GoogleAPIError:
-            raise Problem(Code.LEDGER_DOWN, "marks") from None
+        with store_down("marks"):
+            await self._document(name).set({"mark": mark}, **self._database.limits)
 
     async def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client._firestore_api.transport.close()  # AsyncClient has no close of its own
+        await self._database.close()
 
-    def _open(self) -> "AsyncClient":
-        from google.cloud.firestore import AsyncClient
-
-        self._client = self._client or AsyncClient(project=self._project, database=self._database)
-        return self._client
+    def _document(self, name: str) -> Any:
+        return self._database.client.collection(self._collection).document(name)
 
 
 def open_marks(ledger: str, *, project: str) -> Marks:

@@ -9,14 +9,11 @@ audit asks for longer, and finds it in Medplum's AuditEvents.
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shared.deadletters.port import ASIDE, Entry, Place, Plan
 from shared.deadletters.stored import entry, plan, text
-from shared.ledger.firestore import store_down
-
-if TYPE_CHECKING:
-    from google.cloud.firestore import AsyncClient
+from shared.firestore import Database, store_down
 
 _KEPT = timedelta(days=90)
 _AT_ONCE = 300  # documents of one call
@@ -28,15 +25,14 @@ class FirestoreIndex:
     """An Index in the collections `<name>` and `<name>-plans`. `patience` is of one call, in seconds."""
 
     def __init__(self, database: str, project: str, name: str = "dead-letters", *, patience: float = 5.0) -> None:
-        self._database, self._project, self._name, self._patience = database, project, name, patience
-        self._client: AsyncClient | None = None
+        self._database, self._name = Database(database, project, patience), name
 
     async def add(self, entry: Entry) -> Entry:
         from google.api_core.exceptions import AlreadyExists
 
         with store_down():
             try:
-                await self._document(entry.topic, entry.message).create(_fields(entry), **self._limits())
+                await self._document(entry.topic, entry.message).create(_fields(entry), **self._database.limits)
             except AlreadyExists:
                 pass
             else:
@@ -76,13 +72,13 @@ class FirestoreIndex:
 
     async def plan(self, id: str) -> Plan | None:
         with store_down():
-            found = await self._plans().document(id).get(**self._limits())
+            found = await self._plans().document(id).get(**self._database.limits)
         return plan(found.to_dict()) if found.exists else None
 
     async def plans(self) -> list[Plan]:
         with store_down():
             newest = self._plans().order_by("made", direction="DESCENDING").limit(_PLANS)
-            return [plan(one.to_dict()) async for one in newest.stream(**self._limits())]
+            return [plan(one.to_dict()) async for one in newest.stream(**self._database.limits)]
 
     async def put_plan(self, plan: Plan) -> bool:
         from google.api_core.exceptions import AlreadyExists
@@ -91,27 +87,25 @@ class FirestoreIndex:
         with store_down():
             if plan.revision == 1:
                 try:
-                    await document.create(fields, **self._limits())
+                    await document.create(fields, **self._database.limits)
                 except AlreadyExists:
                     return False
                 return True
-            found = await document.get(**self._limits())
+            found = await document.get(**self._database.limits)
         return await self._replace(document, found if found.exists else None, plan.revision, fields)
 
     async def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client._firestore_api.transport.close()  # AsyncClient has no close of its own
+        await self._database.close()
 
     async def _replace(self, document: Any, found: Any, revision: int, fields: dict[str, Any]) -> bool:
         from google.api_core import exceptions
 
         if found is None or found.get("revision") != revision - 1:
             return False
-        unchanged = self._opened().write_option(last_update_time=found.update_time)
+        unchanged = self._database.client.write_option(last_update_time=found.update_time)
         with store_down():
             try:
-                await document.update(fields, unchanged, **self._limits())
+                await document.update(fields, unchanged, **self._database.limits)
             except (exceptions.FailedPrecondition, exceptions.NotFound):
                 return False
         return True
@@ -121,36 +115,23 @@ class FirestoreIndex:
         for start in range(0, len(documents), _AT_ONCE):
             page = list(documents[start : start + _AT_ONCE])
             with store_down():
-                found += [one async for one in self._opened().get_all(page, **self._limits()) if one.exists]
+                found += [
+                    one async for one in self._database.client.get_all(page, **self._database.limits) if one.exists
+                ]
         return found
 
     async def _query(self, query: Any) -> list[Entry]:
         with store_down():
-            return [_entry(found) async for found in query.stream(**self._limits())]
-
-    def _limits(self) -> dict[str, Any]:
-        """Of one call: the client's own patience is minutes."""
-        from google.api_core.exceptions import ServiceUnavailable
-        from google.api_core.retry import AsyncRetry, if_exception_type
-
-        retry = AsyncRetry(if_exception_type(ServiceUnavailable), initial=0.05, maximum=1.0, timeout=self._patience)
-        return {"retry": retry, "timeout": self._patience}
+            return [_entry(found) async for found in query.stream(**self._database.limits)]
 
     def _document(self, topic: str, message: str) -> Any:
         return self._entries().document(hashlib.sha256(f"{topic}/{message}".encode()).hexdigest())
 
     def _entries(self) -> Any:
-        return self._opened().collection(self._name)
+        return self._database.client.collection(self._name)
 
     def _plans(self) -> Any:
-        return self._opened().collection(f"{self._name}-plans")
-
-    def _opened(self) -> "AsyncClient":
-        if self._client is None:
-            from google.cloud.firestore import AsyncClient
-
-            self._client = AsyncClient(project=self._project, database=self._database)
-        return self._client
+        return self._database.client.collection(f"{self._name}-plans")
 
 
 def _equal(name: str, value: object) -> Any:

@@ -11,24 +11,23 @@ way is known again when it is repeated.
 
 To be provisioned: a TTL policy on `expires` (lazy, so expiry is checked here too), and `expires`, `until`, `since`
 and `attempts` exempt from indexing, for ever-growing indexed values limit a collection to 500 writes a second. The client honours
-FIRESTORE_EMULATOR_HOST. It is made with the first call: after gunicorn's fork, and in the loop that uses it.
+FIRESTORE_EMULATOR_HOST.
 """
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.errors import Code, Problem
+from shared.firestore import Database, store_down
 from shared.ledger.port import Attempt, Lease, Record, State
 from shared.ledger.transitions import RETENTION, claimed, ended, renewed, reopened
 
 if TYPE_CHECKING:
-    from google.api_core.retry import AsyncRetry
-    from google.cloud.firestore import AsyncClient, AsyncDocumentReference
+    from google.cloud.firestore import AsyncDocumentReference
 
 _ROUNDS = 8  # a key that others change so often within one call is not ours to have
 
@@ -54,13 +53,8 @@ class FirestoreLedger:
         retention: float = RETENTION,
         patience: float = 5.0,
     ) -> None:
-        self._database = database
-        self._project = project
-        self._collection = collection
+        self._database, self._collection = Database(database, project, patience), collection
         self._retention = retention
-        self._patience = patience
-        self._client: AsyncClient | None = None
-        self._retry: AsyncRetry | None = None
 
     async def claim(self, key: str, fingerprint: str, *, owner: str, now: float, until: float) -> Lease | Record:
         expires = now + self._retention
@@ -98,9 +92,7 @@ class FirestoreLedger:
         return (await self._read(key)).record
 
     async def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client._firestore_api.transport.close()  # AsyncClient has no close of its own
+        await self._database.close()
 
     async def _change(
         self, key: str, transition: Callable[[Record | None], Record | None], guess: object
@@ -122,7 +114,7 @@ class FirestoreLedger:
 
     async def _read(self, key: str) -> _Seen:
         with store_down():
-            snapshot = await self._document(key).get(retry=self._retry, timeout=self._patience)
+            snapshot = await self._document(key).get(**self._database.limits)
         if not snapshot.exists:
             return _Seen(None)
         held = snapshot.to_dict()
@@ -161,38 +153,14 @@ class FirestoreLedger:
             document = self._document(record.key)
             try:
                 if over.record is None:
-                    result = await document.create(fields, retry=self._retry, timeout=self._patience)
+                    result = await document.create(fields, **self._database.limits)
                 else:
-                    unchanged = self._opened().write_option(last_update_time=over.update_time)
-                    result = await document.update(fields, unchanged, retry=self._retry, timeout=self._patience)
+                    unchanged = self._database.client.write_option(last_update_time=over.update_time)
+                    result = await document.update(fields, unchanged, **self._database.limits)
             except (exceptions.Conflict, exceptions.FailedPrecondition, exceptions.NotFound):
                 return None
         return _Seen(record, result.update_time, mark)
 
     def _document(self, key: str) -> "AsyncDocumentReference":
         # A key may hold what a document id may not ("/"); hashed ids also spread the load. The key itself is a field.
-        return self._opened().collection(self._collection).document(hashlib.sha256(key.encode()).hexdigest())
-
-    def _opened(self) -> "AsyncClient":
-        if self._client is None:
-            from google.api_core.exceptions import ServiceUnavailable
-            from google.api_core.retry import AsyncRetry, if_exception_type
-            from google.cloud.firestore import AsyncClient
-
-            self._client = AsyncClient(project=self._project, database=self._database)
-            self._retry = AsyncRetry(
-                if_exception_type(ServiceUnavailable), initial=0.05, maximum=1.0, timeout=self._patience
-            )
-        return self._client
-
-
-@contextmanager
-def store_down() -> Iterator[None]:
-    """Whatever Google's client raises means one thing to the caller. Its text may hold the document's path."""
-    from google.api_core.exceptions import GoogleAPIError
-    from google.auth.exceptions import GoogleAuthError
-
-    try:
-        yield
-    except (GoogleAPIError, GoogleAuthError):
-        raise Problem(Code.LEDGER_DOWN, "firestore") from None
+        return self._database.client.collection(self._collection).document(hashlib.sha256(key.encode()).hexdigest())

@@ -9,12 +9,10 @@ import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from shared.errors import Code, Problem
-
-if TYPE_CHECKING:
-    from google.cloud.firestore import AsyncClient
+from shared.firestore import Database, store_down
 
 
 class MetricsStore(Protocol):
@@ -89,40 +87,24 @@ class FirestoreMetrics:
     """Of all instances of a zone: a collection beside the ledger's, with a TTL policy on `expires` to be provisioned."""
 
     def __init__(self, database: str, project: str, collection: str = "metrics", *, patience: float = 5.0) -> None:
-        self._database, self._project, self._collection = database, project, collection
-        self._patience = patience
-        self._client: AsyncClient | None = None
+        self._database, self._collection = Database(database, project, patience), collection
 
     async def put(self, process: str, text: str, *, expires: float) -> None:
-        from google.api_core.exceptions import GoogleAPIError
-
-        document = self._open().collection(self._collection).document(process)
-        try:
-            await document.set({"text": text, "expires": datetime.fromtimestamp(expires, UTC)}, timeout=self._patience)
-        except GoogleAPIError:
-            raise Problem(Code.LEDGER_DOWN, "metrics") from None
+        document = self._database.client.collection(self._collection).document(process)
+        fields = {"text": text, "expires": datetime.fromtimestamp(expires, UTC)}
+        with store_down("metrics"):
+            await document.set(fields, **self._database.limits)
 
     async def all(self, *, now: float) -> list[str]:
-        from google.api_core.exceptions import GoogleAPIError
         from google.cloud.firestore_v1.base_query import FieldFilter
 
         living = FieldFilter("expires", ">", datetime.fromtimestamp(now, UTC))
-        query = self._open().collection(self._collection).where(filter=living)
-        try:
-            return [str(found.get("text")) async for found in query.stream(timeout=self._patience)]
-        except GoogleAPIError:
-            raise Problem(Code.LEDGER_DOWN, "metrics") from None
+        query = self._database.client.collection(self._collection).where(filter=living)
+        with store_down("metrics"):
+            return [str(found.get("text")) async for found in query.stream(**self._database.limits)]
 
     async def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client._firestore_api.transport.close()  # AsyncClient has no close of its own
-
-    def _open(self) -> "AsyncClient":
-        from google.cloud.firestore import AsyncClient
-
-        self._client = self._client or AsyncClient(project=self._project, database=self._database)
-        return self._client
+        await self._database.close()
 
 
 def open_metrics(ledger: str, *, project: str) -> MetricsStore:

@@ -1,8 +1,10 @@
 """Calls that our own credentials could be talked into: other hosts, other spellings of the inside, names that change (SSRF)."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from unittest.mock import patch
 
 import httpx
 
@@ -104,16 +106,14 @@ async def _rebinding(_: Target) -> list[str]:
     async with egress.client({_HOST}, timeout=5, local=False, resolve=resolve) as http:
         dialled: list[str] = []
 
-        async def connect(address: str, *_: object) -> None:
+        async def connect(_protocol: object, address: str, *_: object, **__: object) -> None:
             dialled.append(address)
             raise OSError
 
-        http._transport._connections._backend._inner.connect_tcp = connect  # type: ignore[attr-defined]
-        for _n in range(2):
-            try:
-                await http.get(f"https://{_HOST}/")
-            except (OSError, Problem, httpx.HTTPError):
-                continue
+        with patch.object(asyncio.get_running_loop(), "create_connection", connect):
+            for _n in range(2):
+                with contextlib.suppress(OSError, Problem, httpx.HTTPError):
+                    await http.get(f"https://{_HOST}/")
     return [] if dialled == [_PUBLIC] and len(looked) == 2 else [f"dialled {dialled}"]
 
 
