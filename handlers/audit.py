@@ -1,6 +1,6 @@
 """Write down in Medplum that our service read PHI: who, what, when, what for.
 
-    fhir.accessed ─► [this] ─► AuditEvent in Medplum, exactly one for each access
+    fhir.accessed ─► [this] ─► AuditEvents in Medplum, exactly one for each access; many in a batch
     ops.audit     ─► [this] ─► AuditEvent in Medplum: who moved which of the tenant's dead letters, and why
 
 The data path never waits for this: the access is on a topic of its own, and an audit write that Medplum's quota puts off
@@ -9,9 +9,9 @@ is tried again from there. The record goes where PHI may rest, for it names the 
 
 from collections.abc import Mapping, Sequence
 
-from shared.effects import Effect, Record
+from shared.effects import Effect, Otherwise, Publish, Record, Together
 from shared.errors import Code, Problem
-from shared.events.data import Accessed, OperationAudited
+from shared.events.data import Accessed, Accounted, Act, OperationAudited
 from shared.events.envelope import Event
 from shared.fhir.audit import audit_event, operation_event
 from shared.settings import Zone
@@ -21,8 +21,9 @@ ON = Subscription(
     handler="audit",
     topic="fhir.accessed",
     zone=Zone.CLINICAL,
-    takes=(Accessed,),
-    scopes=frozenset({Scope.MEDPLUM_AUDIT}),
+    takes=(Accounted, Accessed),
+    publishes=("fhir.accessed",),
+    scopes=frozenset({Scope.MEDPLUM_AUDIT, Scope.PUBLISH}),
 )
 
 OPERATIONS = Subscription(
@@ -35,10 +36,28 @@ OPERATIONS = Subscription(
 
 
 @subscribes(ON)
-async def audit(event: Event[Accessed], given: None) -> Sequence[Effect]:
-    """One AuditEvent, under the access's own event id, so that a second delivery finds the first."""
-    record = audit_event(event.data, correlation=event.correlation)
-    return [Record(event.data.project, event.id, record)]
+async def audit(event: Event[Accounted | Accessed], given: None) -> Sequence[Effect]:
+    """An AuditEvent for each act, under the act's own event id, so that a second delivery finds the first.
+
+    One that Medplum refuses for good goes back to the topic alone, and is set aside from there: the others are written.
+    """
+    match event.data:
+        case Accessed() as access:
+            return [Record(access.project, event.id, audit_event(access, correlation=event.correlation))]
+        case Accounted(project=project, acts=(act,)):
+            return [_record(project, act)]
+        case Accounted(project=project, acts=acts):
+            return [
+                Together(tuple(Otherwise(_record(project, a), Code.AUDIT_REFUSED, _alone(project, a)) for a in acts))
+            ]
+
+
+def _record(project: str, act: Act) -> Record:
+    return Record(project, act.event, audit_event(act, correlation=act.correlation))
+
+
+def _alone(project: str, act: Act) -> Publish:
+    return Publish("fhir.accessed", act.event, Accounted(project=project, acts=(act,)), "")
 
 
 @subscribes(OPERATIONS)

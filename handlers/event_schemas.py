@@ -22,7 +22,7 @@ _COLUMNS = Path(__file__).resolve().parents[1] / "schemas" / "bigquery" / "chang
 
 def payload(model: type[Data]) -> dict[str, Any]:
     """The schema of an event's data, with what each field means where a column of the warehouse says it too."""
-    schema = model.model_json_schema()
+    schema = _whole(model.model_json_schema())
     schema["title"] = model.TYPE
     meanings = _meanings() if issubclass(model, Safe) else {}
     for name, field in schema["properties"].items():
@@ -52,6 +52,20 @@ def render(document: dict[str, Any]) -> str:
 
 def _headed(model: type[Data]) -> dict[str, Any]:
     return {"$schema": DRAFT, "$id": f"urn:starvit:events:{model.TYPE}", **payload(model)}
+
+
+def _whole(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with its parts in their places: where it stands in another document, no reference leads astray."""
+    parts = schema.pop("$defs", {})
+
+    def put(value: Any) -> Any:
+        if isinstance(value, dict):
+            if "$ref" in value:
+                return put(parts[value["$ref"].removeprefix("#/$defs/")])
+            return {name: put(part) for name, part in value.items()}
+        return [put(part) for part in value] if isinstance(value, list) else value
+
+    return {name: put(value) for name, value in schema.items()}
 
 
 def _meanings() -> dict[str, str]:

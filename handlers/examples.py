@@ -56,6 +56,14 @@ DATA_EXAMPLES: dict[str, dict[str, object]] = {
     "Validated": _REFERENCE | {"op": "write"},
     "Accessed": {name: _REFERENCE[name] for name in ("project", "type", "id", "version")}
     | {"action": "vread", "handler": "deid", "purpose": "de-identification", "at": "2026-11-23T10:41:56Z"},
+    "Accounted": {
+        "project": _REFERENCE["project"],
+        "acts": [
+            {name: _REFERENCE[name] for name in ("type", "id", "version")}
+            | {"event": "ac" * 32, "correlation": "3fa85f64-5717-4562-b3fc-2c963f66afa6", "action": "vread"}
+            | {"handler": "deid", "purpose": "de-identification", "at": "2026-11-23T10:41:56Z"}
+        ],
+    },
     "Deidentified": _ROW,
     "Row": _ROW,
     "ErasureOrdered": {

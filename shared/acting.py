@@ -13,13 +13,26 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from shared.deid.row import patients
-from shared.effects import Draw, Effect, NotErased, Prove, Publish, Purge, Record, Store, Supersede, Suppress, Together
+from shared.effects import (
+    Draw,
+    Effect,
+    NotErased,
+    Otherwise,
+    Prove,
+    Publish,
+    Purge,
+    Record,
+    Store,
+    Supersede,
+    Suppress,
+    Together,
+)
 from shared.erasures.port import Erasures
 from shared.errors import Code, Problem
 from shared.events.data import Data, Quarantined, Reference
 from shared.events.envelope import Event
 from shared.sinks.port import AuditWriter, Publisher, Warehouse
-from shared.subscriber import Access, Subscription
+from shared.subscriber import Subscription
 from shared.telemetry.metrics import CLINICAL_LAG
 from shared.telemetry.spans import client_span, onward, send_span
 from shared.telemetry.trace import fresh
@@ -71,6 +84,13 @@ class Sinks:
                 await self.proving.prove(erasure, found)
             case Together(effects):
                 await self._together(effects, on, event)
+            case Otherwise(first, code, other):
+                try:
+                    await self.apply(first, on, event)
+                except Problem as problem:
+                    if problem.code is not code:
+                        raise
+                    await self.apply(other, on, event)
             case Supersede(code, at):
                 raise Problem(code, at)
             case _:
@@ -82,10 +102,6 @@ class Sinks:
             for end in ends:
                 if end is not None:
                     raise end
-
-    async def account_for(self, access: Access, on: Subscription, event: Event[Any]) -> None:
-        """Publish that PHI was read, so that audit writes it down."""
-        await self.apply(Publish("fhir.accessed", access.id, access.data, access.ordering_key), on, event)
 
     async def set_aside(self, problem: Problem, on: Subscription, event: Event[Any] | None) -> None:
         """Publish to the handler's quarantine: the code, the place, and the event's data if it parsed."""

@@ -44,6 +44,10 @@ class Batcher[In, Out]:
 
     async def submit(self, item: In) -> Out:
         """The answer for this item. Raises what `send` gave for it. Cancelling it leaves the others alone."""
+        return await self.put(item)
+
+    def put(self, item: In) -> asyncio.Future[Out]:
+        """The same for whoever goes on meanwhile. The item is sent unless its answer is cancelled before."""
         loop = asyncio.get_running_loop()
         weight = self._size(item)
         if self._waiting and self._bytes + weight > self._max_bytes:
@@ -57,7 +61,7 @@ class Batcher[In, Out]:
             # With nothing under way the batch goes after `linger`; if that is 0, in the next turn of the loop: it takes
             # along what is ready now.
             self._timer = loop.call_later(self._max_wait if self._in_flight else self._linger, self._close)
-        return await answer
+        return answer
 
     async def drain(self) -> None:
         """Send what waits and return when every call has ended: for a graceful stop."""

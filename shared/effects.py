@@ -101,4 +101,13 @@ class Together:
     effects: tuple["Effect", ...]
 
 
-type Effect = Publish | Store | Record | Draw | NotErased | Suppress | Purge | Prove | Together | Supersede
+@dataclass(frozen=True, slots=True)
+class Otherwise:
+    """The effect; and if it ends under this code, the other one in its place."""
+
+    effect: "Effect"
+    code: Code
+    other: "Effect"
+
+
+type Effect = Publish | Store | Record | Draw | NotErased | Suppress | Purge | Prove | Together | Otherwise | Supersede

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shared.accounts import Accounts
 from shared.acting import Sinks
 from shared.errors import Code, End, Problem
 from shared.events.decode import decode
@@ -56,12 +57,13 @@ class Pipeline:
         tokens: PushTokens,
         ledger: Ledger,
         sinks: Sinks,
+        accounts: Accounts,
         owner: str,
         now: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._settings, self._tokens, self._ledger, self._sinks = settings, tokens, ledger, sinks
-        self._owner, self._now, self._sleep = owner, now, sleep
+        self._accounts, self._owner, self._now, self._sleep = accounts, owner, now, sleep
         self._gates = Gates(settings.poison_limit)
         self._in_work: set[asyncio.Task[object] | None] = set()
         self._stopping = False
@@ -183,18 +185,19 @@ class Pipeline:
             await self._sleep(POLL)
 
     async def _work(self, route: Route, event: Event[Any]) -> None:
-        """Read what the handler needs, let it decide, and do what it decided."""
-        access = route.read.access(event)
-        try:
-            given = await route.read.fetch(event)
-        except Problem as problem:
-            if access and problem.code.end is End.SET_ASIDE:  # the answer was bad, but it was PHI that came
-                await self._sinks.account_for(access, route.on, event)
-            raise
-        if access:
-            await self._sinks.account_for(access, route.on, event)
-        for effect in await route.handle(event, given):
-            await self._sinks.apply(effect, route.on, event)
+        """Read what the handler needs, let it decide, do what it decided; and meanwhile account for what was read."""
+        async with self._accounts.accounted():
+            access = route.read.access(event)
+            try:
+                given = await route.read.fetch(event)
+            except Problem as problem:
+                if access and problem.code.end is End.SET_ASIDE:  # the answer was bad, but it was PHI that came
+                    self._accounts.begin(access, event)
+                raise
+            if access:
+                self._accounts.begin(access, event)
+            for effect in await route.handle(event, given):
+                await self._sinks.apply(effect, route.on, event)
 
     async def _end(self, route: Route, event: Event[Any], lease: Lease, problem: Problem) -> Answer:
         """Write down a bad end. Quarantine comes first: a crash between the two repeats it, and loses nothing."""

@@ -166,6 +166,9 @@ class Settings(BaseSettings):
     resource_limit: int = Field(default=2_000_000, gt=0, description="bytes of a resource read from Medplum")
     body_room: int = Field(default=128_000_000, gt=0, description="bytes of bodies in hand at once; more are sent back")
     concurrency: int = Field(default=100, gt=0, description="messages in work at once; more are sent back (429)")
+    audit_linger: float = Field(
+        default=0.03, ge=0, le=1, description="seconds for which an access to PHI waits for others to share an event"
+    )
     poison_limit: int = Field(
         default=50, gt=0, le=100, description="set aside of a handler's and tenant's last 100 messages before it stops"
     )

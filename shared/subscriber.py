@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Concatenate
 
 from shared.effects import Effect
-from shared.events.data import Accessed, Data
+from shared.events.data import Act, Data
 from shared.events.envelope import Event
 from shared.settings import Settings, Zone
 
@@ -73,16 +73,7 @@ class Read[Given]:
     """How a handler comes by what it needs beside the event, and which access to PHI that is (None: none)."""
 
     fetch: Callable[[Event[Any]], Awaitable[Given]]
-    access: Callable[[Event[Any]], "Access | None"]
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """One access to PHI, to be published to fhir.accessed under `id`."""
-
-    id: str
-    data: Accessed
-    ordering_key: str
+    access: Callable[[Event[Any]], Act | None]
 
 
 async def _nothing(_: Event[Any]) -> None:

@@ -60,7 +60,7 @@ def test_whatever_a_day_publishes_is_on_a_documented_topic_in_a_documented_form(
             jsonschema_rs.validate(schemas[name], json.loads(message.data))
             jsonschema_rs.validate(HEADERS, dict(message.attributes))
             seen.add(name)
-    assert seen >= {"Changed", "Validated", "Accessed", "Deidentified", "Row", "Committed", "Quarantined"}
+    assert seen >= {"Changed", "Validated", "Accounted", "Deidentified", "Row", "Committed", "Quarantined"}
 
 
 def test_every_topic_has_a_channel_and_every_reference_leads_somewhere() -> None:

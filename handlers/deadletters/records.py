@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from handlers import catalog
 from shared.deadletters.port import Entry
 from shared.errors import Code, End
-from shared.events.data import DATA, Accessed, Changed, Data, DeletionClaimed, Quarantined, Validated
+from shared.events.data import DATA, Accessed, Accounted, Changed, Data, DeletionClaimed, Quarantined, Validated
 from shared.events.envelope import CONTENT_TYPE, Message
 from shared.subscriber import Subscription
 from shared.telemetry.trace import is_correlation, is_traceparent, trace_id
@@ -34,7 +34,7 @@ _DELIVERIES = "CloudPubSubDeadLetterSourceDeliveryCount"
 _THREAD = ("ce-correlationid", "ce-traceparent")
 _KEYED = re.compile(r"[0-9a-f]{16,64}")
 _PLACE = re.compile(r"[A-Za-z0-9_.\-\[\]*:()/]{0,160}")
-_CLINICAL = (Changed, DeletionClaimed, Validated, Accessed)  # name Medplum's project; the others a tenant
+_CLINICAL = (Changed, DeletionClaimed, Validated, Accessed, Accounted)  # name Medplum's project; the others a tenant
 _RUNBOOK = Path(__file__).resolve().parents[2] / "docs" / "runbook.md"
 
 

@@ -17,7 +17,7 @@ from handlers.demo.display import Display, Progress
 from handlers.demo.graphed import Graphed, judge_graph
 from handlers.demo.stack import PROJECT, Stack
 from handlers.demo.summary import Summary, freshness
-from handlers.demo.truth import History
+from handlers.demo.truth import History, acts
 from shared.deid.pseudonyms import Pseudonyms
 from shared.events.envelope import Message
 from shared.local.clinic import Clinic
@@ -189,7 +189,7 @@ class Demo:
         graph = self._graphed(stack, names)
         scanner = self._scan(stack)
         leaks = [f"leaked: {f.kind} ({f.hint}) {f.times}× in {f.channel}" for f in scanner.findings]
-        accessed = len(self._ids.get("fhir.accessed", ()))
+        accessed = len({act for topic, message in self._messages if topic == "fhir.accessed" for act in acts(message)})
         return Summary(
             received=stack.medplum.stats.accepted,
             published=len(self._ids.get("fhir.changed", ())),

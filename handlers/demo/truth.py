@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from shared.events.data import Accounted
+from shared.events.envelope import Message
 from shared.local.judge import Truth, Written
 
 
@@ -35,3 +37,11 @@ class History:
         for (type, id), versions in self._versions.items():
             for written in versions:
                 yield type, id, written.version, datetime.fromisoformat(written.last_updated)
+
+
+def acts(message: Message) -> Iterator[str]:
+    """The ids of the accesses to PHI that a message of fhir.accessed tells of: each is to be one AuditEvent."""
+    if message.attributes["ce-type"] == Accounted.TYPE:
+        yield from (act.event for act in Accounted.model_validate_json(message.data).acts)
+    else:
+        yield message.attributes["ce-id"]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from shared.deid.door import Door
-from shared.events.data import Accessed, Changed, Data
+from shared.events.data import Accounted, Act, Changed, Data
 from shared.events.envelope import Event
 from shared.fhir.port import Version
 from shared.identity.event_ids import EventIds
@@ -60,8 +60,10 @@ class Events:
 
     async def searched(self, type: str) -> None:
         """Account for a walk over the resources of a type: what came held PHI, whatever was kept of it."""
-        data = Accessed(
-            project=self.tenant.project,
+        event, correlation = self.ids.accessed(HANDLER, f"{type}/{uuid4()}"), str(uuid4())
+        act = Act(
+            event=event,
+            correlation=correlation,
             type=type,
             id=None,
             version=None,
@@ -70,9 +72,9 @@ class Events:
             purpose="reconciliation",
             at=datetime.fromtimestamp(self.now(), UTC),
         )
-        await self._publish(ACCESSED, self.ids.accessed(HANDLER, f"{type}/{uuid4()}"), data, "")
+        await self._publish(ACCESSED, event, Accounted(project=self.tenant.project, acts=(act,)), "", correlation)
 
-    async def _publish(self, topic: str, id: str, data: Data, key: str) -> None:
+    async def _publish(self, topic: str, id: str, data: Data, key: str, correlation: str = "") -> None:
         time = datetime.fromtimestamp(self.now(), UTC)
-        event = Event(id, data, time, HANDLER, str(uuid4()), fresh(), ordering_key=key)
+        event = Event(id, data, time, HANDLER, correlation or str(uuid4()), fresh(), ordering_key=key)
         await self.publisher.publish(topic, event.message())

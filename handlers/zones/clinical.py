@@ -7,7 +7,7 @@ from handlers.endpoints import World
 from handlers.reconcile.endpoint import Task
 from handlers.reconcile.wiring import rounds
 from handlers.zones.wiring import Called
-from shared.acting import Sinks
+from shared.accounts import Accounts
 from shared.deid.door import open_doors
 from shared.deid.text.dlp import Dlp
 from shared.deid.text.texts import Texts
@@ -24,7 +24,9 @@ from shared.subscriber import NOTHING, Subscription
 from shared.tenancy import ByProject
 
 
-async def open(world: World, stack: AsyncExitStack, called: Called, ledger: Ledger, erasures: Erasures) -> AuditWriter:
+async def open(
+    world: World, stack: AsyncExitStack, called: Called, ledger: Ledger, erasures: Erasures, accounts: Accounts
+) -> AuditWriter:
     """The handlers, and what a scheduler asks for. Answers with Medplum, where the accounts of access are written."""
     settings, now = world.settings, called.now
     medplum = MedplumClient(
@@ -38,8 +40,7 @@ async def open(world: World, stack: AsyncExitStack, called: Called, ledger: Ledg
     texts = await _texts(settings, stack)
 
     def prose(on: Subscription) -> deid.Prose | None:
-        accounts = Sinks(called.publisher, now)
-        records = Records(medplum, ids, on.handler, now, lambda access, event: accounts.account_for(access, on, event))
+        records = Records(medplum, ids, on.handler, now, accounts.begin)
         return None if texts is None else deid.Prose(records, texts)
 
     projects = {tenant.name: tenant.project for tenant in settings.tenants}

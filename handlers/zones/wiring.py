@@ -14,6 +14,7 @@ from uuid import uuid4
 from handlers import catalog
 from handlers.endpoints import World
 from shared import egress
+from shared.accounts import Accounts
 from shared.acting import Sinks
 from shared.erasures.opening import open_erasures
 from shared.errors import Problem
@@ -101,11 +102,13 @@ async def _handlers(world: World, stack: AsyncExitStack, called: Called) -> None
 
     erasures = open_erasures(settings.ledger, project=settings.gcp_project)
     stack.push_async_callback(erasures.close)
+    accounts = Accounts(called.publisher, called.now, linger=settings.audit_linger)
+    stack.push_async_callback(accounts.drain)
     sinks = Sinks(called.publisher, called.now, erasures=erasures)
     if settings.zone in (Zone.CLINICAL, Zone.ALL):
         from handlers.zones import clinical
 
-        sinks = replace(sinks, auditor=await clinical.open(world, stack, called, store, erasures))
+        sinks = replace(sinks, auditor=await clinical.open(world, stack, called, store, erasures, accounts))
     if settings.zone in (Zone.ANALYTICS, Zone.ALL):
         from handlers.zones import analytics
 
@@ -115,6 +118,7 @@ async def _handlers(world: World, stack: AsyncExitStack, called: Called) -> None
         tokens=called.tokens,
         ledger=ledger,
         sinks=sinks,
+        accounts=accounts,
         owner=f"{os.environ.get('K_REVISION', 'local')}/{os.getpid()}/{uuid4().hex[:8]}",
         now=called.now,
     )

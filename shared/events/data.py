@@ -39,6 +39,7 @@ Keyed = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16,64}$")]  # an HM
 Handler = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,16}$")]
 Policy = Annotated[str, StringConstraints(pattern=r"^[a-z\-]{1,32}$")]
 Operator = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@+\-]{1,80}$")]
+Correlation = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 Sequence = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,16}(/[0-9a-f]{1,16}){0,3}$")]  # BigQuery CDC
 
 
@@ -100,7 +101,10 @@ class Validated(Reference):
 
 
 class Accessed(Data):
-    """fhir.accessed: our service read PHI. Becomes one AuditEvent in Medplum. A search names a type and no id."""
+    """fhir.accessed: our service read PHI. Becomes one AuditEvent in Medplum. A search names a type and no id.
+
+    Of before accesses travelled together (`Accounted`); still taken, no longer sent.
+    """
 
     TYPE = "io.starvit.fhir.resource.accessed.v1"
     project: Project
@@ -115,6 +119,36 @@ class Accessed(Data):
     def identity(self) -> tuple[object, ...]:
         """All but the time: a retry reads again, and it is the same access."""
         return (self.project, self.type, self.id, self.version, self.action, self.handler)
+
+
+class Act(BaseModel):
+    """One access to PHI. `event` is its own event id, under which its AuditEvent is known again."""
+
+    model_config = Data.model_config
+    event: Keyed
+    correlation: Correlation
+    type: ResourceType
+    id: FhirId | None
+    version: FhirId | None
+    action: Literal["read", "vread", "history", "search"]
+    handler: Handler
+    purpose: Literal["validation", "de-identification", "reconciliation"]
+    at: AwareDatetime = Field(strict=False)  # when the first of perhaps several attempts read it
+
+
+class Accounted(Data):
+    """fhir.accessed: what our service did with PHI of one project; each act becomes one AuditEvent in Medplum.
+
+    Acts of the requests in flight travel together, in whatever company: it is the act that has an id, not the company.
+    """
+
+    TYPE = "io.starvit.fhir.resource.accessed.v2"
+    project: Project
+    acts: tuple[Act, ...] = Field(min_length=1, max_length=100)
+
+    def identity(self) -> tuple[object, ...]:
+        """The acts by their ids, which say all but the time: a retry reads again, and it is the same act."""
+        return (self.project, *(act.event for act in self.acts))
 
 
 class Safe(Data):
@@ -245,7 +279,7 @@ class Quarantined(Data):
 DATA: dict[str, type[Data]] = {
     model.TYPE: model
     for model in (
-        *(Changed, DeletionClaimed, Validated, Accessed, Deidentified, Row, Committed),
+        *(Changed, DeletionClaimed, Validated, Accessed, Accounted, Deidentified, Row, Committed),
         *(OperationAudited, Quarantined, ErasureOrdered, Erasure),
     )
 }

@@ -10,6 +10,7 @@ No URL, id or body appears in an error: Problem has a code and a place, and http
 
 import asyncio
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from shared.settings import Client
 from shared.telemetry.metrics import MEDPLUM_CALLS, MEDPLUM_POINTS
 from shared.telemetry.spans import Call, client_span
 
-READ, HISTORY, SEARCH, CONDITIONAL_CREATE = 1, 10, 20, 120  # points
+READ, HISTORY, SEARCH, CONDITIONAL_CREATE, IN_BATCH = 1, 10, 20, 120, 140  # points
 _CALLS: Mapping[int, Call] = {
     READ: "medplum read",
     HISTORY: "medplum history",
@@ -80,17 +81,25 @@ class Account:
                 raise Problem(Code.MEDPLUM_BUSY, "quota", retry_after=self._points_end - now)
             self._points -= points
         request = self._http.build_request(
-            method, f"{self._base}/fhir/R4/{path}", params=params, headers=headers, content=content
+            method, f"{self._base}/fhir/R4/{path}".removesuffix("/"), params=params, headers=headers, content=content
         )
         request.headers["Accept"] = "application/fhir+json"
         token = await self._bearer()
-        with client_span(_CALLS.get(points, "medplum read")):
+        with client_span(_CALLS.get(points, "medplum create")):  # a batch of them costs what its entries do
             answer = await self._send(request, limit, token)
             if answer.status == 401:
                 answer = await self._send(request, limit, await self._bearer(refused=token))
         if answer.status in (401, 403):
             raise Problem(Code.MEDPLUM_DENIED, "fhir")
         return answer
+
+    def room(self, points: int) -> int:
+        """How many calls of so many points the quota has room for, as far as is known; one may always be tried."""
+        return max(1, self._points // points) if self._clock() < self._points_end else sys.maxsize
+
+    def rests(self) -> float:
+        """The seconds until a quota that is used up starts anew."""
+        return max(0.0, self._points_end - self._clock()) or _DEFAULT_WAIT
 
     async def _send(self, request: httpx.Request, limit: int, token: str) -> Answer:
         request.headers["Authorization"] = f"Bearer {token}"

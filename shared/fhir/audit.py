@@ -8,7 +8,7 @@ The correlation id is Medplum's x-trace-id, so that a record of ours joins with 
 from base64 import b64encode
 from datetime import UTC, datetime
 
-from shared.events.data import Accessed, ErasureOrdered, OperationAudited
+from shared.events.data import Accessed, Act, ErasureOrdered, OperationAudited
 from shared.fhir.port import Resource
 
 _TRACING = "https://medplum.com/fhir/StructureDefinition/tracing"
@@ -21,7 +21,7 @@ _REASON = dict.fromkeys(("validation", "de-identification", "reconciliation"), "
 _SOURCE = {"observer": {"display": "starvit-events"}}
 
 
-def audit_event(access: Accessed, *, correlation: str) -> Resource:
+def audit_event(access: Accessed | Act, *, correlation: str) -> Resource:
     """The AuditEvent, without id and tag (the writer sets the tag that makes it unique)."""
     entity: dict[str, object] = {
         "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-entity-type", "code": "2"},

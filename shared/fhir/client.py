@@ -2,29 +2,25 @@
 
     an event's reference ─► vread ─► checked against the reference ─► Phi[Resource]
     a claimed deletion   ─► read says 410 ─► _history names the last version
-    an access            ─► conditional create by tag, with whichever auditor has points left
+    an access            ─► conditional creates by tag, in batches, with whichever auditor has points left (auditing.py)
     a sweep              ─► searches and histories, read for ids and versions (sweep.py)
 
 Each tenant has a client that reads and others that write audit records, since a quota that is spent on writing also
-blocks reading: 500 creates a minute for each. Conditional creates are sent one by one: only so has Medplum been seen
-to keep them free of races.
+blocks reading: 500 creates a minute for each.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from itertools import count
-from urllib.parse import quote
 
 import httpx
-import orjson
 
 from shared.errors import Code, Problem
 from shared.events.data import DeletionClaimed, Reference
-from shared.fhir.account import CONDITIONAL_CREATE, HISTORY, READ, Account, Answer
+from shared.fhir.account import HISTORY, READ, Account, Answer
 from shared.fhir.answers import Undecided, current_in, deletion_in, version_in
-from shared.fhir.event_tag import EVENT_SYSTEM, tagged
+from shared.fhir.auditing import Auditors
 from shared.fhir.port import Deletion, Page, Resource, Version
 from shared.fhir.sweep import Sweep
 from shared.phi import Phi
@@ -58,10 +54,11 @@ class MedplumClient:
             for tenant in tenants
         }
         self._auditors = {
-            tenant.project: tuple(Account(http, base_url, client, clock, "auditor") for client in tenant.auditors)
+            tenant.project: Auditors(
+                [Account(http, base_url, client, clock, "auditor") for client in tenant.auditors], timeout
+            )
             for tenant in tenants
         }
-        self._turns = count()
 
     async def version(self, reference: Reference) -> Phi[Resource]:
         """See port.Reader."""
@@ -112,20 +109,7 @@ class MedplumClient:
         auditors = self._auditors.get(project)
         if auditors is None:
             raise Problem(Code.UNKNOWN_PROJECT, "project")
-        if not auditors:
-            raise Problem(Code.MEDPLUM_DENIED, "auditors")
-        content = orjson.dumps(tagged(audit_event, tag))
-        turn = next(self._turns)
-        waits: list[float] = []
-        async with self._deadline():
-            for step in range(len(auditors)):
-                try:
-                    return await self._create(auditors[(turn + step) % len(auditors)], tag, content)
-                except Problem as problem:
-                    if problem.code is not Code.MEDPLUM_BUSY:
-                        raise
-                    waits.append(problem.retry_after or 0.0)
-        raise Problem(Code.MEDPLUM_BUSY, "quota", retry_after=min(waits))
+        return await auditors.create_once(tag, audit_event)
 
     async def live(self, project: str, type: str, *, since: str | None = None, cursor: str | None = None) -> Page:
         """See port.Sweeper."""
@@ -144,28 +128,6 @@ class MedplumClient:
 
     async def close(self) -> None:
         """Nothing to close: the HTTP client is the caller's."""
-
-    async def _create(self, auditor: Account, tag: str, content: bytes) -> bool:
-        answer = await auditor.request(
-            "POST",
-            "AuditEvent",
-            points=CONDITIONAL_CREATE,
-            limit=self._limit,
-            headers={
-                "Content-Type": "application/fhir+json",
-                "If-None-Exist": f"_tag={EVENT_SYSTEM}|{quote(tag, safe='')}",
-            },
-            content=content,
-        )
-        match answer.status:
-            case 201:
-                return True
-            case 200 | 412:  # 412: more than one is there, which somebody else's write must have made
-                return False
-            case 404:
-                raise Problem(Code.MEDPLUM_DENIED, "AuditEvent")
-            case _:
-                raise Problem(Code.AUDIT_REFUSED, "AuditEvent")
 
     async def _confirm(self, account: Account, path: str) -> None:
         """Return if the resource is gone. Raises Problem(NOT_DELETED)."""

@@ -1,6 +1,6 @@
 """What a clinical handler reads before it decides, and the access to PHI that this is.
 
-event (a reference) ─► [this] ─► Phi[resource] | Deletion | nothing      and Accessed ─► fhir.accessed ─► audit
+event (a reference) ─► [this] ─► Phi[resource] | Deletion | nothing      and an Act ─► fhir.accessed ─► audit
 """
 
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from shared.errors import Code, Problem
-from shared.events.data import Accessed, DeletionClaimed, Reference, Validated
+from shared.events.data import Act, DeletionClaimed, Reference, Validated
 from shared.events.envelope import Event
 from shared.fhir.port import Deletion, Reader, Resource
 from shared.identity.event_ids import EventIds
 from shared.phi import Phi
-from shared.subscriber import Access, Read
+from shared.subscriber import Read
 from shared.tenancy import ByProject
 
 type Given = Phi[Resource] | Deletion | None
@@ -45,7 +45,7 @@ class Reading:
                 return await self.reader.deletion(claim)
         raise Problem(Code.UNKNOWN_TYPE, "ce-type")
 
-    def access(self, event: Event[Any]) -> Access | None:
+    def access(self, event: Event[Any]) -> Act | None:
         """The access that `fetch` is. A retry is the same access: its id depends on handler and event alone."""
         match event.data:
             case Validated(op="delete"):
@@ -64,10 +64,10 @@ class Reading:
         id: str,
         version: str | None,
         action: Literal["vread", "history"],
-    ) -> Access:
-        ids = self.ids[project]
-        data = Accessed(
-            project=project,
+    ) -> Act:
+        return Act(
+            event=self.ids[project].accessed(self.handler, event.id),
+            correlation=event.correlation,
             type=type,
             id=id,
             version=version,
@@ -76,4 +76,3 @@ class Reading:
             purpose=self.purpose,
             at=datetime.fromtimestamp(self.now(), UTC),
         )
-        return Access(ids.accessed(self.handler, event.id), data, ids.ordering(type, id))

@@ -1,22 +1,21 @@
 """The Patient whose record free text is matched against: read as it is now, and accounted for like every access to PHI.
 
-    event, id of a Patient ─► [this] ─► Phi[Patient] | None        and Accessed ─► fhir.accessed ─► audit
+    event, id of a Patient ─► [this] ─► Phi[Patient] | None        and an Act ─► fhir.accessed ─► audit
 
 Nothing is kept: each event that has free text reads the record anew, since PHI may rest in Medplum alone. The access is
-published as soon as the record was read, before anything is done with it.
+on its way to be published before anything is done with the record, and is published before the message ends.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.events.data import Accessed, Reference
+from shared.events.data import Act, Reference
 from shared.events.envelope import Event
 from shared.fhir.port import Reader, Resource
 from shared.identity.event_ids import EventIds
 from shared.phi import Phi
-from shared.subscriber import Access
 from shared.tenancy import ByProject
 
 _PATIENT = "Patient"
@@ -24,27 +23,27 @@ _PATIENT = "Patient"
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Reads records for one handler. `now` is seconds since the epoch; `account_for` publishes an access."""
+    """Reads records for one handler. `now` is seconds since the epoch; `begin` accounts for an access (accounts.py)."""
 
     reader: Reader
     ids: ByProject[EventIds]
     handler: str
     now: Callable[[], float]
-    account_for: Callable[[Access, Event[Any]], Awaitable[None]]
+    begin: Callable[[Act, Event[Any]], None]
 
     async def of(self, event: Event[Reference], id: Phi[str]) -> Phi[Resource] | None:
         """The patient's record; None when Medplum has no such Patient (any more). Raises Problem as Reader.current."""
         project, patient = event.data.project, id.reveal()
         record = await self.reader.current(project, _PATIENT, patient)
         if record is not None:
-            await self.account_for(self._access(event, project, patient), event)
+            self.begin(self._access(event, project, patient), event)
         return record
 
-    def _access(self, event: Event[Reference], project: str, patient: str) -> Access:
+    def _access(self, event: Event[Reference], project: str, patient: str) -> Act:
         """The same access however often it is tried: its id depends on handler and event alone."""
-        ids = self.ids[project]
-        data = Accessed(
-            project=project,
+        return Act(
+            event=self.ids[project].accessed(f"{self.handler}:record", event.id),
+            correlation=event.correlation,
             type=_PATIENT,
             id=patient,
             version=None,
@@ -53,4 +52,3 @@ class Records:
             purpose="de-identification",
             at=datetime.fromtimestamp(self.now(), UTC),
         )
-        return Access(ids.accessed(f"{self.handler}:record", event.id), data, ids.ordering(_PATIENT, patient))

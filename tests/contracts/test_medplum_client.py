@@ -80,6 +80,61 @@ async def test_another_auditor_steps_in_when_medplum_refuses_one(world: HttpWorl
     assert all([await world.client.create_once(PROJECT, f"tag-{n}", AUDIT) for n in range(4)])
 
 
+async def test_records_that_are_wanted_at_once_are_written_in_one_request(world: HttpWorld) -> None:
+    await world.client.create_once(PROJECT, "tag-0", AUDIT)
+    world.requests.clear()
+    created = await asyncio.gather(*(world.client.create_once(PROJECT, f"tag-{n}", AUDIT) for n in range(5)))
+    assert created == [False, True, True, True, True]
+    assert [path for _, path in world.requests if "oauth2" not in path] == ["/fhir/R4"]
+    assert len(world.audits(PROJECT)) == 5
+
+
+async def test_what_one_auditor_has_no_points_for_goes_to_the_next_and_the_rest_is_told_to_wait(
+    world: HttpWorld,
+) -> None:
+    wanted = [world.client.create_once(PROJECT, f"tag-{n}", AUDIT) for n in range(20)]
+    ends = await asyncio.gather(*wanted, return_exceptions=True)
+    busy = [end for end in ends if isinstance(end, Problem)]
+    assert ends.count(True) == len(world.audits(PROJECT)) == 16, "two auditors with points for eight records each"
+    assert {problem.code for problem in busy} == {Code.MEDPLUM_BUSY}
+    assert all(1 <= (problem.retry_after or 0) <= 60 for problem in busy)
+    await world.a_minute_later()
+    again = await asyncio.gather(*(world.client.create_once(PROJECT, f"tag-{n}", AUDIT) for n in range(16, 20)))
+    assert len(world.audits(PROJECT)) == 20
+    assert set(again) == {True}
+
+
+async def test_a_record_that_is_refused_leaves_the_others_of_its_batch_alone(world: HttpWorld) -> None:
+    bad = {"resourceType": "Patient"}
+    ends = await asyncio.gather(
+        *(world.client.create_once(PROJECT, f"tag-{n}", bad if n == 2 else AUDIT) for n in range(5)),
+        return_exceptions=True,
+    )
+    assert [end if isinstance(end, bool) else type(end) for end in ends] == [True, True, Problem, True, True]
+    assert isinstance(ends[2], Problem)
+    assert ends[2].code is Code.AUDIT_REFUSED
+
+
+@pytest.mark.parametrize("answer", [b"{", b"[]", b'{"entry":[{}]}', b'{"entry":[{"response":{"status":"201"}}]}'])
+async def test_an_answer_to_a_batch_that_is_none_means_down_for_all(world: HttpWorld, answer: bytes) -> None:
+    async with _answering(lambda: (200, answer)) as base:
+        client = MedplumClient(world.http, base, world.tenants, LIMIT, 5.0)
+        ends = await asyncio.gather(
+            *(client.create_once(PROJECT, f"tag-{n}", AUDIT) for n in range(3)), return_exceptions=True
+        )
+    assert {end.code for end in ends if isinstance(end, Problem)} == {Code.MEDPLUM_DOWN}
+    assert len(ends) == 3
+
+
+@pytest.mark.parametrize("each", [1, 3], ids=["singly", "in batches"])
+async def test_twelve_who_write_one_event_at_once_leave_exactly_one(each: int) -> None:
+    async with over_http(quota=50_000) as world:
+        writers = [MedplumClient(world.http, world.medplum.base_url, world.tenants, LIMIT, 5.0) for _ in range(12)]
+        tags = [f"tag-{n}" for n in range(each)]
+        made = await asyncio.gather(*(writer.create_once(PROJECT, tag, AUDIT) for writer in writers for tag in tags))
+        assert made.count(True) == each == len(world.audits(PROJECT))
+
+
 async def test_reading_goes_on_while_the_auditors_are_spent(world: HttpWorld) -> None:
     for n in range(16):
         await world.client.create_once(PROJECT, f"tag-{n}", AUDIT)

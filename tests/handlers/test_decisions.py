@@ -7,15 +7,19 @@ import pytest
 
 from handlers import catalog
 from handlers.analytics import analyse
+from handlers.audit import ON as AUDIT
 from handlers.audit import audit, audit_operation
 from handlers.deid import deidentify
 from handlers.validation import validate
+from shared.acting import Sinks
 from shared.deid.door import open_doors
 from shared.effects import NotErased, Publish, Record, Store
 from shared.erasures.memory import MemoryErasures
 from shared.errors import Code, Problem
 from shared.events.data import (
     Accessed,
+    Accounted,
+    Act,
     Changed,
     Data,
     Deidentified,
@@ -25,10 +29,12 @@ from shared.events.data import (
     Validated,
 )
 from shared.events.envelope import Event
-from shared.fhir.port import Deletion
+from shared.fhir.memory import MemoryFhir
+from shared.fhir.port import Deletion, Resource
 from shared.fhir.validation import Validator
 from shared.identity.event_ids import EventIds
 from shared.phi import Phi
+from shared.sinks.memory import MemoryPublisher
 from shared.tenancy import ByProject
 from tests.tenant import EVENT_KEY, PROJECT, tenant, tenant_json
 
@@ -220,6 +226,69 @@ async def test_an_access_becomes_an_audit_event_that_names_the_version_and_quote
     assert effect.audit_event["recorded"] == "2026-11-23T10:00:00.000Z"
     assert not [i for i in VALIDATOR.issues(effect.audit_event) if i.severity in ("error", "fatal")]
     assert "p1" not in repr(effect), "a record names a FHIR id, so it has no text form"
+
+
+def _act(number: int) -> Act:
+    return Act(
+        event=f"{number:064x}",
+        correlation=f"00000000-0000-4000-8000-{number:012x}",
+        type="Patient",
+        id=f"p{number}",
+        version="v1",
+        action="vread",
+        handler="deid",
+        purpose="de-identification",
+        at=datetime(2026, 11, 23, 10, 0, tzinfo=UTC),
+    )
+
+
+async def test_accesses_that_travel_together_become_an_audit_event_each_under_their_own_names_and_threads() -> None:
+    [together] = await audit(event(Accounted(project=PROJECT, acts=(_act(1), _act(2)))), None)
+    fhir, publisher = MemoryFhir([PROJECT]), MemoryPublisher()
+    sinks = Sinks(publisher, lambda: 0.0, auditor=fhir)
+    await sinks.apply(together, AUDIT, event(Accounted(project=PROJECT, acts=(_act(1),))))
+    assert set(fhir.audits[PROJECT]) == {_act(1).event, _act(2).event}
+    for number in (1, 2):
+        written = fhir.audits[PROJECT][_act(number).event]
+        assert written["entity"][0]["what"] == {"reference": f"Patient/p{number}/_history/v1"}  # type: ignore[index]
+        assert _act(number).correlation in str(written["extension"])
+    assert not publisher.published
+
+
+async def test_an_audit_event_that_is_refused_for_good_goes_aside_alone_and_the_others_are_written() -> None:
+    class Picky(MemoryFhir):
+        async def create_once(self, project: str, tag: str, audit_event: Resource) -> bool:
+            if tag == _act(2).event:
+                raise Problem(Code.AUDIT_REFUSED, "AuditEvent")
+            return await super().create_once(project, tag, audit_event)
+
+    fhir, publisher = Picky([PROJECT]), MemoryPublisher()
+    sinks = Sinks(publisher, lambda: 0.0, auditor=fhir)
+    both = event(Accounted(project=PROJECT, acts=(_act(1), _act(2), _act(3))))
+    for effect in await audit(both, None):
+        await sinks.apply(effect, AUDIT, both)
+    assert set(fhir.audits[PROJECT]) == {_act(1).event, _act(3).event}
+    [(topic, message)] = publisher.published
+    assert (topic, message.attributes["ce-id"]) == (AUDIT.topic, _act(2).event)
+    alone = Accounted.model_validate_json(message.data)
+    assert alone == Accounted(project=PROJECT, acts=(_act(2),))
+    [effect] = await audit(event(alone), None)
+    with pytest.raises(Problem) as raised:
+        await sinks.apply(effect, AUDIT, event(alone))
+    assert raised.value.code is Code.AUDIT_REFUSED, "alone, it is set aside as any message is, and is replayed as any"
+
+
+async def test_a_quota_that_is_spent_sends_the_whole_company_back_to_the_topic() -> None:
+    fhir = MemoryFhir([PROJECT])
+    sinks = Sinks(MemoryPublisher(), lambda: 0.0, auditor=fhir)
+    both = event(Accounted(project=PROJECT, acts=(_act(1), _act(2))))
+    [together] = await audit(both, None)
+    fhir.fail(Code.MEDPLUM_BUSY, retry_after=42.0)
+    with pytest.raises(Problem) as raised:
+        await sinks.apply(together, AUDIT, both)
+    assert (raised.value.code, raised.value.retry_after) == (Code.MEDPLUM_BUSY, 42.0)
+    await sinks.apply(together, AUDIT, both)
+    assert len(fhir.audits[PROJECT]) == 2, "the one that was written was found by its tag"
 
 
 def _operation(project: str) -> OperationAudited:

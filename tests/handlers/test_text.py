@@ -10,12 +10,11 @@ from handlers.deid import Prose, deidentify, retext
 from shared.deid.text.texts import Texts
 from shared.effects import Effect, Publish
 from shared.errors import Code, Problem
-from shared.events.data import Accessed, Deidentified, Validated
+from shared.events.data import Act, Deidentified, Validated
 from shared.events.envelope import Event
 from shared.fhir.memory import MemoryFhir
 from shared.fhir.records import Records
 from shared.phi import Phi
-from shared.subscriber import Access
 from tests.handlers.test_decisions import DOORS, ERASURES, IDS, PATIENT, event
 from tests.tenant import PROJECT
 
@@ -59,15 +58,12 @@ def fhir() -> MemoryFhir:
 
 
 @pytest.fixture
-def looks() -> list[Access]:
+def looks() -> list[Act]:
     return []
 
 
-def _prose(fhir: MemoryFhir, looks: list[Access], scrubber: Outage | SecondReader | None = None) -> Prose:
-    async def account_for(access: Access, _: Event[Any]) -> None:
-        looks.append(access)
-
-    return Prose(Records(fhir, IDS, "deid", lambda: 0.0, account_for), Texts(scrubber))
+def _prose(fhir: MemoryFhir, looks: list[Act], scrubber: Outage | SecondReader | None = None) -> Prose:
+    return Prose(Records(fhir, IDS, "deid", lambda: 0.0, lambda act, _: looks.append(act)), Texts(scrubber))
 
 
 def _validated(generation: int = 1 << 16) -> Event[Validated]:
@@ -84,7 +80,7 @@ def _row(effects: Sequence[Effect]) -> Deidentified:
     return row
 
 
-async def test_a_note_leaves_without_the_names_of_its_patients_record(fhir: MemoryFhir, looks: list[Access]) -> None:
+async def test_a_note_leaves_without_the_names_of_its_patients_record(fhir: MemoryFhir, looks: list[Act]) -> None:
     effects = await deidentify(
         _validated(), Phi(CONDITION), doors=DOORS, ids=IDS, prose=_prose(fhir, looks), erasures=ERASURES
     )
@@ -95,24 +91,23 @@ async def test_a_note_leaves_without_the_names_of_its_patients_record(fhir: Memo
 
 
 async def test_the_look_into_the_patients_record_is_accounted_for_once_however_often_it_is_tried(
-    fhir: MemoryFhir, looks: list[Access]
+    fhir: MemoryFhir, looks: list[Act]
 ) -> None:
     for _ in range(2):
         await deidentify(
             _validated(), Phi(CONDITION), doors=DOORS, ids=IDS, prose=_prose(fhir, looks), erasures=ERASURES
         )
-    assert len({look.id for look in looks}) == 1
-    assert isinstance(looks[0].data, Accessed)
-    assert (looks[0].data.type, looks[0].data.id, looks[0].data.action) == ("Patient", "p1", "read")
+    assert len({look.event for look in looks}) == 1
+    assert (looks[0].type, looks[0].id, looks[0].action) == ("Patient", "p1", "read")
 
 
-async def test_a_resource_without_free_text_reads_no_record(fhir: MemoryFhir, looks: list[Access]) -> None:
+async def test_a_resource_without_free_text_reads_no_record(fhir: MemoryFhir, looks: list[Act]) -> None:
     bare = {name: value for name, value in CONDITION.items() if name != "note"}
     await deidentify(_validated(), Phi(bare), doors=DOORS, ids=IDS, prose=_prose(fhir, looks), erasures=ERASURES)
     assert looks == []
 
 
-async def test_what_reads_after_the_local_matcher_gets_masked_text_alone(fhir: MemoryFhir, looks: list[Access]) -> None:
+async def test_what_reads_after_the_local_matcher_gets_masked_text_alone(fhir: MemoryFhir, looks: list[Act]) -> None:
     reader = SecondReader()
     effects = await deidentify(
         _validated(), Phi(CONDITION), doors=DOORS, ids=IDS, prose=_prose(fhir, looks, reader), erasures=ERASURES
@@ -122,7 +117,7 @@ async def test_what_reads_after_the_local_matcher_gets_masked_text_alone(fhir: M
 
 
 async def test_while_dlp_is_down_the_row_flows_marked_and_its_text_is_asked_for_again(
-    fhir: MemoryFhir, looks: list[Access]
+    fhir: MemoryFhir, looks: list[Act]
 ) -> None:
     down = _prose(fhir, looks, Outage())
     effects = await deidentify(_validated(), Phi(CONDITION), doors=DOORS, ids=IDS, prose=down, erasures=ERASURES)
@@ -156,7 +151,7 @@ async def test_text_that_is_withheld_on_purpose_is_not_asked_for_again() -> None
     assert _row(effects).resource is not None
 
 
-async def test_without_a_record_patterns_and_names_are_masked_still(looks: list[Access]) -> None:
+async def test_without_a_record_patterns_and_names_are_masked_still(looks: list[Act]) -> None:
     nobody = _prose(MemoryFhir([PROJECT]), looks)
     effects = await deidentify(_validated(), Phi(CONDITION), doors=DOORS, ids=IDS, prose=nobody, erasures=ERASURES)
     assert "Chioma" not in repr(effects)

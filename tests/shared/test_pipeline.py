@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from shared import egress
+from shared.accounts import Accounts
 from shared.acting import Sinks
 from shared.effects import Effect, Publish
 from shared.errors import Code, Problem
-from shared.events.data import Accessed, Changed, Committed, Validated
+from shared.events.data import Act, Changed, Committed, Validated
 from shared.events.envelope import Event
 from shared.identity.keys import SigningKeys
 from shared.identity.push import PushTokens
@@ -25,7 +26,7 @@ from shared.local.issuer import Issuer
 from shared.pipeline import Answer, Pipeline
 from shared.settings import Zone
 from shared.sinks.memory import MemoryPublisher
-from shared.subscriber import NOTHING, Access, Read, Route, Subscription
+from shared.subscriber import NOTHING, Read, Route, Subscription
 from tests.tenant import PROJECT, settings
 
 ON = Subscription("validation", "fhir.changed", Zone.CLINICAL, (Changed,), ("fhir.validated",))
@@ -40,8 +41,9 @@ EVENT = Event(
     "3fa85f64-5717-4562-b3fc-2c963f66afa6",
     f"00-{'1' * 32}-{'2' * 16}-01",
 )
-ACCESSED = Accessed(
-    project=PROJECT,
+ACT = Act(
+    event="c" * 64,
+    correlation=EVENT.correlation,
     type="Patient",
     id="p1",
     version="v1",
@@ -68,7 +70,13 @@ class House:
         tokens = PushTokens(keys, self.settings.oidc_issuers, time.time)
         sinks = Sinks(self.publisher, time.time)
         self.pipeline = Pipeline(
-            self.settings, tokens=tokens, ledger=self.ledger, sinks=sinks, owner="test", now=self.now
+            self.settings,
+            tokens=tokens,
+            ledger=self.ledger,
+            sinks=sinks,
+            accounts=Accounts(self.publisher, time.time),
+            owner="test",
+            now=self.now,
         )
 
     def now(self) -> float:
@@ -341,7 +349,7 @@ async def test_phi_that_was_read_is_accounted_for_even_if_the_handler_refuses_it
     async def fetch(_: Event[Any]) -> str:
         return "given"
 
-    read = Read(fetch, lambda _: Access("c" * 64, ACCESSED, "k"))
+    read = Read(fetch, lambda _: ACT)
     await house.push(fails(Code.RESOURCE_INVALID), read=read)
     await house.push(read=read)
     assert len(house.published("fhir.accessed")) == 1
@@ -351,7 +359,7 @@ async def test_a_dependency_that_is_down_was_no_access(house: House) -> None:
     async def down(_: Event[Any]) -> str:
         raise Problem(Code.MEDPLUM_DOWN)
 
-    await house.push(read=Read(down, lambda _: Access("c" * 64, ACCESSED, "k")))
+    await house.push(read=Read(down, lambda _: ACT))
     assert not house.published("fhir.accessed")
 
 
@@ -410,6 +418,7 @@ async def test_more_than_the_instance_can_take_is_sent_back(house: House) -> Non
         tokens=house.pipeline._tokens,
         ledger=house.ledger,
         sinks=Sinks(house.publisher, time.time),
+        accounts=Accounts(house.publisher, time.time),
         owner="test",
         now=time.time,
     )

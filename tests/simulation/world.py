@@ -7,7 +7,7 @@ promises and not more. `lived` runs a plan to its end; judge.py then looks at wh
 """
 
 import asyncio
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from handlers import analytics, audit, catalog, deid, validation
 from handlers.reconcile.publish import Events
 from handlers.reconcile.sweep import Sweep
 from handlers.webhook import Hook, Webhooks
+from shared.accounts import Accounts
 from shared.acting import Sinks
 from shared.deid.text.texts import Texts
 from shared.effects import Effect
@@ -46,6 +47,7 @@ from tests.simulation.process import Process, Weather
 from tests.simulation.watch import WatchedLedger
 
 CLINICAL, ANALYTICS = (validation.ON, deid.ON, deid.TEXT, audit.ON), (analytics.ON,)
+LINGER = house.settings("clinical").audit_linger
 _MENDED_AFTER = 3000.0  # seconds after the day's last change at which a fault of ours is mended
 
 
@@ -68,7 +70,7 @@ class Machine:
         publisher = WiredPublisher(self.process, self._world.broker)
         fhir = WiredFhir(self.process, self._world.hospital.fhir)
         warehouse = WiredWarehouse(self.process, self._world.warehouse)
-        clinical = self._zone == "clinical"
+        clinical, accounts = self._zone == "clinical", Accounts(publisher, self.process.now, linger=LINGER)
         self.pipeline = Pipeline(
             house.settings(self._zone),
             tokens=house.tokens(),
@@ -80,11 +82,12 @@ class Machine:
                 fhir if clinical else None,
                 erasures=MemoryErasures(),
             ),
+            accounts=accounts,
             owner=f"{self._name}/{self._lives}",
             now=self.process.now,
             sleep=self.process.nap,
         )
-        made = _clinical(self.process, fhir, publisher) if clinical else _analytics()
+        made = _clinical(self.process, fhir, accounts) if clinical else _analytics()
         self.routes = {route.on.handler: self._world.watched(route) for route in made}
 
     async def run(self, on: Subscription, headers: Headers, body: bytes) -> int:
@@ -235,7 +238,7 @@ class World:
         return {record.key for record in self.ledger.records() if record.state is State.POISON}
 
 
-def _clinical(process: Process, fhir: WiredFhir, publisher: WiredPublisher) -> tuple[Route, ...]:
+def _clinical(process: Process, fhir: WiredFhir, accounts: Accounts) -> tuple[Route, ...]:
     """As handlers/zones/clinical.py wires it."""
     ids, doors = house.ids(), house.doors()
 
@@ -244,11 +247,9 @@ def _clinical(process: Process, fhir: WiredFhir, publisher: WiredPublisher) -> t
 
     texts = Texts.__new__(Texts)
     texts._local, texts._scrubber = house.texts()._local, WiredScrubber(process)
-    accounts = Sinks(publisher, process.now)
 
     def prose(on: Subscription) -> deid.Prose:
-        account: Callable[..., Any] = lambda access, event: accounts.account_for(access, on, event)  # noqa: E731
-        return deid.Prose(Records(fhir, ids, on.handler, process.now, account), texts)
+        return deid.Prose(Records(fhir, ids, on.handler, process.now, accounts.begin), texts)
 
     return (
         validation.validate.bind(read("validation", "validation"), validator=house.validator(), ids=ids),

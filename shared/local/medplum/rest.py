@@ -7,7 +7,7 @@ conditional create can not race with another.
 Left out: PATCH, conditional update and delete, operations, $export.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
@@ -175,15 +175,25 @@ class Rest:
         match call.resource:
             case {"resourceType": "Bundle", "type": "batch" | "transaction" as kind, **rest}:
                 listed = rest.get("entry")
-                entries = [self._entry(caller, call, entry) for entry in (listed if isinstance(listed, list) else ())]
-                return Answer(OK, bundle(f"{kind}-response", entries))
+                return Answer(OK, bundle(f"{kind}-response", self._entries(caller, call, listed)))
         raise Refused(invalid("Not a bundle"))
 
-    def _entry(self, caller: Caller, call: Call, entry: object) -> bytes:
+    def _entries(self, caller: Caller, call: Call, listed: object) -> Iterator[bytes]:
+        """An answer for each entry. The first that meets a spent quota ends the batch: the rest get its answer too."""
+        spent: Answer | None = None
+        for entry in listed if isinstance(listed, list) else ():
+            answer = spent or self._entry(caller, call, entry)
+            if answer.status == 429:
+                spent = answer
+            yield self._shown(answer)
+
+    def _entry(self, caller: Caller, call: Call, entry: object) -> Answer:
         try:
-            answer = self.answer(caller, _entry_call(call, entry))
+            return self.answer(caller, _entry_call(call, entry))
         except Refused as refused:
-            answer = Answer(refused.outcome)
+            return Answer(refused.outcome)
+
+    def _shown(self, answer: Answer) -> bytes:
         response: Json = {"outcome": answer.outcome.resource(), "status": str(answer.status)}
         if answer.location is not None:
             response["location"] = answer.location

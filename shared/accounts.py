@@ -1,0 +1,117 @@
+"""Account for what was done with PHI: the acts of the requests in flight share one event (design §4.3, §4.9).
+
+    begin(act) ─┐
+    begin(act) ─┼─► [this] ─► fhir.accessed: (act, act, act) of one project ─► audit
+    begin(act) ─┘        └─► whoever began waits in `accounted` until Pub/Sub has confirmed it
+
+It goes on beside the handler's work, and no message ends before its acts are published: not done, not superseded, not
+set aside. What is given up at the deadline is published all the same, by nobody's wait; the retry repeats the act under
+the same id. A process that dies first leaves a message that was not done, which comes again.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from shared.batching import Batcher
+from shared.events.data import Accounted, Act
+from shared.events.envelope import Event
+from shared.sinks.port import Publisher
+from shared.telemetry.metrics import BATCH_ITEMS, BATCHES
+from shared.telemetry.spans import onward, send_span
+
+TOPIC = "fhir.accessed"
+MOST = 100  # acts of an event: as many as Medplum is asked to write in one batch; each is less than a kilobyte
+
+# What the message in hand has begun: an event may be in work twice in one process, as a zombie and as its successor.
+_TOLD: ContextVar[list[asyncio.Future[None]]] = ContextVar("told")
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    act: Act
+    traceparent: str
+
+
+class Accounts:
+    """For one process. `now` is seconds since the epoch; `linger`: seconds for which an act waits for company."""
+
+    def __init__(self, publisher: Publisher, now: Callable[[], float], *, linger: float = 0.0) -> None:
+        self._publisher, self._now, self._linger = publisher, now, linger
+        self._projects: dict[str, Batcher[_Begun, None]] = {}
+
+    @asynccontextmanager
+    async def accounted(self) -> AsyncIterator[None]:
+        """Ends when all that was begun within is published, however it ends. Raises Problem(PUBSUB_DOWN) if it is not."""
+        told: list[asyncio.Future[None]] = []
+        before = _TOLD.set(told)
+        try:
+            yield
+        except asyncio.CancelledError:
+            raise  # there is no time left to wait
+        except BaseException:
+            await _all(told)
+            raise
+        else:
+            await _all(told)
+        finally:
+            _TOLD.reset(before)
+
+    def begin(self, act: Act, event: Event[Any]) -> None:
+        """Account for an act that the event in hand led to; within `accounted`."""
+        project = event.data.project
+        batcher = self._projects.get(project)
+        if batcher is None:
+            send = partial(self._send, project)
+            batcher = Batcher(send, max_items=MOST, max_wait=self._linger, linger=self._linger)
+            self._projects[project] = batcher
+        told = batcher.put(_Begun(act, event.traceparent))
+        told.add_done_callback(_seen)
+        _TOLD.get().append(told)
+
+    async def drain(self) -> None:
+        """Publish what waits: for a graceful stop."""
+        for batcher in self._projects.values():
+            await batcher.drain()
+
+    async def _send(self, project: str, begun: Sequence[_Begun]) -> Sequence[None]:
+        BATCHES.add(1, "accounts")
+        BATCH_ITEMS.add(len(begun), "accounts")
+        acts = tuple(one.act for one in begun)
+        threads = {act.correlation for act in acts}
+        correlation = threads.pop() if len(threads) == 1 else str(uuid4())  # each act has its own beside it
+        with send_span(TOPIC, onward(begun[0].traceparent)) as traceparent:
+            time = datetime.fromtimestamp(self._now(), UTC)
+            event = Event(
+                name_of(acts), Accounted(project=project, acts=acts), time, "accounts", correlation, traceparent
+            )
+            await self._publisher.publish(TOPIC, event.message())
+        return [None] * len(acts)
+
+
+def name_of(acts: Sequence[Act]) -> str:
+    """The event id of acts that travel together: the act's own if it is alone. It is made of keyed hashes, and is one."""
+    if len(acts) == 1:
+        return acts[0].event
+    return hashlib.sha256(" ".join(act.event for act in acts).encode()).hexdigest()
+
+
+async def _all(told: Sequence[asyncio.Future[None]]) -> None:
+    """Wait for each, and raise what one of them raised. Being cancelled cancels none of them."""
+    if told:
+        await asyncio.wait(told)
+        for one in told:
+            one.result()
+
+
+def _seen(told: asyncio.Future[None]) -> None:
+    """Whoever gave up waiting does not ask how it ended; nor shall asyncio, in a log of its own."""
+    if not told.cancelled():
+        told.exception()
