@@ -19,6 +19,7 @@ from pydantic_settings import SettingsError
 
 from handlers import catalog
 from handlers.endpoints import World, mount_dead_letters, mount_health, mount_push, mount_reconcile, mount_webhook
+from handlers.front import Front
 from handlers.http import install_errors
 from handlers.zones.wiring import FLUSH_WITHIN, build, tell_metrics
 from shared import startup
@@ -58,7 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             world.ready = False
 
     # The contract is a file, schemas/openapi/v1.json, not an endpoint.
-    app = FastAPI(
+    app = Front(
         version=VERSION,
         lifespan=lifespan,
         docs_url=None,

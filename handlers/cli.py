@@ -25,7 +25,7 @@ BENCHES = (
         "deadletters",
         "console",
     ),
-    "load",
+    *("load", "push"),
     *("attacks", "fuzz", "canary", "telemetry", "cdc", "graph", "image"),
 )
 
@@ -119,7 +119,9 @@ def _parser() -> argparse.ArgumentParser:
         default="start",
     )
     bench.add_argument("--examples", type=Path, metavar="D", help="deid, utility: HL7's R4 examples, unpacked")
-    bench.add_argument("--peers", action="store_true", help="text, views: beside other tools, installed into .peers")
+    bench.add_argument(
+        "--peers", action="store_true", help="text, views, push: beside other tools, installed into .peers"
+    )
     bench.add_argument("--seeds", type=int, metavar="N", help="simulate: so many days")
     bench.add_argument("--inputs", type=int, metavar="N", help="fuzz: so many requests")
     bench.add_argument("--json", action="store_true", help="as JSON instead of a table")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI, Request, Response
 
 from handlers.contract import DEAD_LETTERS, HEALTH, INDEX, RECONCILE, WEBHOOK, push_operation
+from handlers.front import Front
 from handlers.http import RawRoute, answer, guarded, health, no_content, read_body
 from shared.errors import Problem
 from shared.limits import Room
@@ -132,7 +133,10 @@ def mount_health(app: FastAPI, world: World) -> None:
 def _post(
     app: FastAPI, path: str, endpoint: Callable[[Request], Awaitable[Response]], operation: dict[str, object]
 ) -> None:
-    app.router.add_api_route(path, guarded(endpoint), methods=["POST"], route_class_override=RawRoute, **operation)  # type: ignore[arg-type]
+    whole = guarded(endpoint)
+    app.router.add_api_route(path, whole, methods=["POST"], route_class_override=RawRoute, **operation)  # type: ignore[arg-type]
+    if isinstance(app, Front):
+        app.shorten(path, whole)
 
 
 def address(headers: Headers, peer: str, proxies: int) -> str:

@@ -7,6 +7,8 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from shared.telemetry import logs
+
 # The same examples in each run, and no clock in a verdict: to look further afield, run with --hypothesis-profile=default.
 settings.register_profile(
     "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -21,6 +23,6 @@ def own_logging() -> Iterator[None]:
     handlers, level = list(root.handlers), root.level
     yield
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
+    logs.THREAD.set({})
     logging.captureWarnings(capture=False)
     root.handlers, root.level = handlers, level

@@ -12,6 +12,7 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -44,6 +45,8 @@ _VERSION = re.compile(r"[0-9][0-9a-z.\-]{0,30}")
 _PHRASE = re.compile(r"[A-Za-z0-9_.:/@#=,' -]{0,200}")  # our own words, and the names of settings and tenants
 _SEVERITIES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _SERVERS = ("uvicorn", "uvicorn.error", "gunicorn.error", "py.warnings")
+# The request and the event in hand, for every line and answer: one variable, since structlog's own are one for each name.
+THREAD: ContextVar[Mapping[str, str]] = ContextVar("thread", default={})  # noqa: B039 - nobody writes into it
 _HOUSE = Path(__file__).resolve().parents[2]
 
 # field → a number's type, a text's form, or all the words that it may be. Low cardinality or keyed hashes; nothing that
@@ -101,7 +104,7 @@ def start_logging(level: Severity = "INFO", gcp_project: str = "") -> None:
     structlog.configure(
         processors=[
             partial(_only_from, _SEVERITIES.index(level)),
-            structlog.contextvars.merge_contextvars,
+            _with_thread,
             _only_listed,
             partial(_render, gcp_project),
         ],
@@ -164,6 +167,11 @@ def _only_from(least: int, _: object, __: str, event: MutableMapping[str, Any]) 
     if severity in _SEVERITIES and _SEVERITIES.index(severity) < least:
         raise structlog.DropEvent
     return event
+
+
+def _with_thread(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What is in hand, under what the line itself says."""
+    return {**THREAD.get(), **event}
 
 
 def _only_listed(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

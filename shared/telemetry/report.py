@@ -1,22 +1,19 @@
 """What the service says of its work: one line for each message, one for each failure that nobody foresaw."""
 
+import os
 from collections.abc import Iterable, Mapping
-from contextvars import ContextVar
 from typing import Any
-from uuid import uuid4
-
-import structlog
 
 from shared.deadletters.port import Entry, Plan, Stage, State
 from shared.errors import Code, End
 from shared.events.envelope import Event
 from shared.settings import Settings
 from shared.subscriber import Subscription
-from shared.telemetry.logs import Severity, log, start_logging, where
+from shared.telemetry.logs import THREAD, Severity, log, start_logging, where
 from shared.telemetry.metrics import EVENT_AGE, MESSAGE_SECONDS, MESSAGES, WEBHOOKS
 from shared.telemetry.spans import start_spans, trace_in_hand
 
-_request: ContextVar[str] = ContextVar("request_id", default="")
+_HEADERS = (("x-request-id", "request_id"), ("x-correlation-id", "correlation_id"), ("x-trace-id", "trace"))
 
 
 def start_telemetry(settings: Settings) -> None:
@@ -44,29 +41,24 @@ def could_not_start(error: Exception) -> None:
 
 def bind_request() -> None:
     """A request begins: its id is in every line and every answer from here on."""
-    id = uuid4().hex
-    _request.set(id)
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=id)
+    THREAD.set({"request_id": os.urandom(16).hex()})
 
 
 def current_request_id() -> str:
     """The id of the request in hand; empty outside of one."""
-    return _request.get()
+    return THREAD.get().get("request_id", "")
 
 
 def follow(event: Event[Any]) -> None:
     """From here on every line, and the answer, carry the event's thread."""
-    structlog.contextvars.bind_contextvars(
-        event_id=event.id, correlation_id=event.correlation, trace=trace_in_hand(event.traceparent)
-    )
+    trace = trace_in_hand(event.traceparent)
+    THREAD.set({**THREAD.get(), "event_id": event.id, "correlation_id": event.correlation, "trace": trace})
 
 
 def thread_headers() -> dict[str, str]:
     """The thread, for an answer: which request this was, and what it belongs to."""
-    bound = structlog.contextvars.get_contextvars()
-    names = {"x-request-id": "request_id", "x-correlation-id": "correlation_id", "x-trace-id": "trace"}
-    return {header: bound[field] for header, field in names.items() if field in bound}
+    thread = THREAD.get()
+    return {header: thread[field] for header, field in _HEADERS if field in thread}
 
 
 def finished(

@@ -36,6 +36,7 @@ from shared.phi import Phi
 from shared.pipeline import Headers, Pipeline
 from shared.sinks.memory_warehouse import MemoryWarehouse
 from shared.subscriber import NOTHING, Route, Subscription
+from shared.telemetry.logs import THREAD
 from tests.simulation import house
 from tests.simulation.broker import ACK_DEADLINE, Broker
 from tests.simulation.chance import Chance
@@ -116,7 +117,7 @@ class World:
 
     def lived(self) -> "World":
         """This world, after its day. Raises Stuck, or what no code may raise."""
-        structlog.configure(processors=[structlog.contextvars.merge_contextvars, self._logged])
+        structlog.configure(processors=[self._logged])
         VirtualLoop().run(self._day())
         return self
 
@@ -225,7 +226,7 @@ class World:
             await self.broker.publish(aside["topic"], again)
 
     def _logged(self, _: object, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        self.logs.append(repr(line))
+        self.logs.append(repr({**THREAD.get(), **line}))
         raise structlog.DropEvent
 
     def unknowable(self, version: Written) -> bool:
