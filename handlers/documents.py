@@ -33,7 +33,7 @@ _ENDPOINTS: dict[str, tuple[str, str, str, str, str]] = {
         "the token's e-mail is the subscription's account; the subscription is the handler's; the event's project is served",
         "one of four shapes; CloudEvents attributes; the data's closed model",
         "14 MB; messages in work at once; a deadline",
-        "each read of PHI: fhir.accessed → AuditEvent",
+        "each read of PHI and each row that leaves: fhir.accessed → AuditEvent",
         "`tests/shared/test_pipeline.py`, `tests/shared/test_push.py`, `tests/shared/test_identity.py`",
     ),
     "/v1/tasks/reconcile": (
