@@ -65,7 +65,7 @@ def patients_rows(find: Find, releases: Collection[tuple[str, str]]) -> Read[Giv
         served = (said.project, said.key_id) in releases
         return await find(said) if isinstance(said, Erasure) and served else None
 
-    return Read(fetch, lambda _: None)
+    return Read(fetch, lambda _, __: None)
 
 
 def _erase(erasure: Erasure, id: str, found: Found, topic: str | None) -> list[Effect]:

@@ -1,9 +1,9 @@
-"""Write down in Medplum that our service read PHI: who, what, when, what for.
+"""Write down in Medplum what our service did with PHI: who, what, whose, when, what for.
 
-    fhir.accessed ─► [this] ─► AuditEvents in Medplum, exactly one for each access; many in a batch
+    fhir.accessed ─► [this] ─► AuditEvents in Medplum, exactly one for each act; many in a batch
     ops.audit     ─► [this] ─► AuditEvent in Medplum: who moved which of the tenant's dead letters, and why
 
-The data path never waits for this: the access is on a topic of its own, and an audit write that Medplum's quota puts off
+The data path never waits for this: the act is on a topic of its own, and an audit write that Medplum's quota puts off
 is tried again from there. The record goes where PHI may rest, for it names the resource.
 """
 
@@ -13,7 +13,7 @@ from shared.effects import Effect, Otherwise, Publish, Record, Together
 from shared.errors import Code, Problem
 from shared.events.data import Accessed, Accounted, Act, OperationAudited
 from shared.events.envelope import Event
-from shared.fhir.audit import audit_event, operation_event
+from shared.fhir.audit import Site, audit_event, operation_event
 from shared.settings import Zone
 from shared.subscriber import Scope, Subscription, subscribes
 
@@ -36,24 +36,26 @@ OPERATIONS = Subscription(
 
 
 @subscribes(ON)
-async def audit(event: Event[Accounted | Accessed], given: None) -> Sequence[Effect]:
+async def audit(event: Event[Accounted | Accessed], given: None, *, site: Site) -> Sequence[Effect]:
     """An AuditEvent for each act, under the act's own event id, so that a second delivery finds the first.
 
     One that Medplum refuses for good goes back to the topic alone, and is set aside from there: the others are written.
     """
     match event.data:
         case Accessed() as access:
-            return [Record(access.project, event.id, audit_event(access, correlation=event.correlation))]
+            return [Record(access.project, event.id, audit_event(access, site, correlation=event.correlation))]
         case Accounted(project=project, acts=(act,)):
-            return [_record(project, act)]
+            return [_record(project, act, site)]
         case Accounted(project=project, acts=acts):
             return [
-                Together(tuple(Otherwise(_record(project, a), Code.AUDIT_REFUSED, _alone(project, a)) for a in acts))
+                Together(
+                    tuple(Otherwise(_record(project, a, site), Code.AUDIT_REFUSED, _alone(project, a)) for a in acts)
+                )
             ]
 
 
-def _record(project: str, act: Act) -> Record:
-    return Record(project, act.event, audit_event(act, correlation=act.correlation))
+def _record(project: str, act: Act, site: Site) -> Record:
+    return Record(project, act.event, audit_event(act, site, correlation=act.correlation))
 
 
 def _alone(project: str, act: Act) -> Publish:

@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from shared.deid.door import Door, Scrubbed, texts_of
 from shared.deid.row import SafeRow, erased, patients
 from shared.deid.text.texts import Texts
-from shared.effects import Effect, Publish, Supersede
+from shared.effects import Disclose, Effect, Publish, Supersede
 from shared.erasures.port import Erasures
 from shared.errors import Code, Problem
-from shared.events.data import Validated
+from shared.events.data import Disclosure, Validated
 from shared.events.envelope import Event
 from shared.fhir.port import Deletion, Resource
 from shared.fhir.reading import Given
 from shared.fhir.records import Records
+from shared.fhir.subject import patient_of
 from shared.identity.event_ids import EventIds
 from shared.phi import Phi
 from shared.settings import Zone
@@ -124,7 +125,7 @@ async def _rows(
         if names := await erasures.among(row.project, row.key_id, patients(row)):
             effects.append(_barred(door, event, row))
         else:
-            effects.append(_published(door, event, row))
+            effects.append(_published(door, event, row, patient_of(event.data.type, event.data.id, given)))
         barred |= bool(names)
     return [*effects, Supersede(Code.ERASED, "patient")] if barred else effects
 
@@ -139,13 +140,16 @@ def _barred(door: Door, event: Event[Validated], row: SafeRow) -> Publish:
     return Publish("fhir.deidentified", id, tombstone.event(), ordering_key=row.key, correlation=correlation)
 
 
-def _published(door: Door, event: Event[Validated], row: SafeRow) -> Publish:
+def _published(door: Door, event: Event[Validated], row: SafeRow, patient: str | None) -> Publish:
+    """The row leaves, which is accounted for on the clinical side; the record's id tells nothing beyond the door."""
+    to = Disclosure(tenant=row.project, key_id=row.key_id, policy=row.policy, policy_hash=row.policy_hash)
     return Publish(
         "fhir.deidentified",
         door.pseudonyms.event(event.id),
         row.event(),
         ordering_key=row.key,
         correlation=door.pseudonyms.correlation(event.correlation),
+        disclose=Disclose(door.pseudonyms.event(f"disclosed/{event.id}"), event.data, patient, to),
     )
 
 

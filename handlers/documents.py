@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from handlers import alerts, catalog
+from handlers import alerts, audited, catalog
 from handlers.console.forms import FORM_LIMIT, QUERY_LIMIT
 from handlers.console.routes import ENDPOINTS as PAGES
 from handlers.contract import document
@@ -33,7 +33,7 @@ _ENDPOINTS: dict[str, tuple[str, str, str, str, str]] = {
         "the token's e-mail is the subscription's account; the subscription is the handler's; the event's project is served",
         "one of four shapes; CloudEvents attributes; the data's closed model",
         "14 MB; messages in work at once; a deadline",
-        "each read of PHI: fhir.accessed → AuditEvent",
+        "each read of PHI and each row that leaves: fhir.accessed → AuditEvent",
         "`tests/shared/test_pipeline.py`, `tests/shared/test_push.py`, `tests/shared/test_identity.py`",
     ),
     "/v1/tasks/reconcile": (
@@ -136,6 +136,12 @@ def handlers_table() -> str:
     return _table(("handler", "zone", "subscription", "takes", "publishes to", "may", "attempts"), rows)
 
 
+def audited_table() -> str:
+    """Every act that becomes an AuditEvent."""
+    heads = ("act", "by", "one for each", "BALP profile", "type", "subtype", "action", "entities")
+    return _table(heads, audited.rows())
+
+
 def endpoints_table() -> str:
     """Every endpoint, with what protects it."""
     heads = ("endpoint", "authN", "authZ", "validation", "limits", "audit", "errors", "tests")
@@ -193,6 +199,7 @@ TABLES = {
     "settings": settings_table,
     "tenant": tenant_table,
     "handlers": handlers_table,
+    "audited": audited_table,
     "endpoints": endpoints_table,
     "views": views_table,
 }

@@ -62,6 +62,7 @@ DATA_EXAMPLES: dict[str, dict[str, object]] = {
             {name: _REFERENCE[name] for name in ("type", "id", "version")}
             | {"event": "ac" * 32, "correlation": "3fa85f64-5717-4562-b3fc-2c963f66afa6", "action": "vread"}
             | {"handler": "deid", "purpose": "de-identification", "at": "2026-11-23T10:41:56Z"}
+            | {"patient": _REFERENCE["id"], "disclosure": None}
         ],
     },
     "Deidentified": _ROW,

@@ -12,8 +12,10 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from shared.accounts import Accounts
 from shared.deid.row import patients
 from shared.effects import (
+    Disclose,
     Draw,
     Effect,
     NotErased,
@@ -29,7 +31,7 @@ from shared.effects import (
 )
 from shared.erasures.port import Erasures
 from shared.errors import Code, Problem
-from shared.events.data import Data, Quarantined, Reference
+from shared.events.data import Act, Data, Quarantined, Reference, Validated
 from shared.events.envelope import Event
 from shared.sinks.port import AuditWriter, Publisher, Warehouse
 from shared.subscriber import Subscription
@@ -57,13 +59,16 @@ class Sinks:
     erasures: Erasures | None = None
     erasing: "Erasing | None" = None
     proving: "Proving | None" = None
+    accounts: Accounts | None = None
 
     async def apply(self, effect: Effect, on: Subscription, event: Event[Any]) -> None:
         """Do what the effect says, as handler `on`, because of `event`. Raises Problem. Safe to repeat."""
         match effect:
             case Publish(topic, id, data, key, None):
                 await self._publish(topic, id, data, on, key, event.correlation, onward(event.traceparent))
-            case Publish(topic, id, data, key, str() as correlation):
+            case Publish(topic, id, data, key, str() as correlation, disclose):
+                if disclose:  # first: of what may have left, there is a record
+                    self._account_for(disclose, on, event)
                 await self._publish(topic, id, data, on, key, correlation, fresh(), door=True)
                 self._lag(on, event)
             case Store(row) if self.warehouse:
@@ -102,6 +107,25 @@ class Sinks:
             for end in ends:
                 if end is not None:
                     raise end
+
+    def _account_for(self, disclose: Disclose, on: Subscription, event: Event[Any]) -> None:
+        if self.accounts is None:
+            raise TypeError("this zone accounts for no disclosure")
+        reference, at = disclose.reference, datetime.fromtimestamp(self.now(), UTC)
+        act = Act(
+            event=disclose.act,
+            correlation=event.correlation,
+            type=reference.type,
+            id=reference.id,
+            version=reference.version,
+            patient=disclose.patient,
+            action="delete" if isinstance(reference, Validated) and reference.op == "delete" else "disclose",
+            handler=on.handler,
+            purpose="de-identification",
+            at=at,
+            disclosure=disclose.to,
+        )
+        self.accounts.begin(act, event)
 
     async def set_aside(self, problem: Problem, on: Subscription, event: Event[Any] | None) -> None:
         """Publish to the handler's quarantine: the code, the place, and the event's data if it parsed."""

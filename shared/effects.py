@@ -11,8 +11,18 @@ from dataclasses import dataclass, field
 from shared.deid.row import SafeRow
 from shared.erasures.port import Found
 from shared.errors import Code
-from shared.events.data import Data, Erasure
+from shared.events.data import Data, Disclosure, Erasure, Reference
 from shared.graph.picture import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Disclose:
+    """What a row that leaves is accounted for with: of which version it is, whose, and the id of this act."""
+
+    act: str
+    reference: Reference = field(repr=False)  # names a FHIR id
+    patient: str | None = field(repr=False)
+    to: Disclosure
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +30,8 @@ class Publish:
     """Publish `data` to `topic` under the event id `id`.
 
     With `correlation` a new thread begins: the event carries that correlation id and a new trace, and nothing joins it to
-    the event in hand (design §1, beyond the door). Without, it goes on with those of the event in hand.
+    the event in hand (design §1, beyond the door). Without, it goes on with those of the event in hand. With `disclose` a
+    row leaves, which is accounted for.
     """
 
     topic: str
@@ -28,6 +39,7 @@ class Publish:
     data: Data
     ordering_key: str
     correlation: str | None = None
+    disclose: Disclose | None = None
 
 
 @dataclass(frozen=True, slots=True)

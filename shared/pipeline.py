@@ -18,6 +18,7 @@ from typing import Any
 from shared.accounts import Accounts
 from shared.acting import Sinks
 from shared.errors import Code, End, Problem
+from shared.events.data import Act
 from shared.events.decode import decode
 from shared.events.envelope import Event
 from shared.events.push import Push, parse
@@ -187,17 +188,19 @@ class Pipeline:
     async def _work(self, route: Route, event: Event[Any]) -> None:
         """Read what the handler needs, let it decide, do what it decided; and meanwhile account for what was read."""
         async with self._accounts.accounted():
-            access = route.read.access(event)
             try:
                 given = await route.read.fetch(event)
             except Problem as problem:
-                if access and problem.code.end is End.SET_ASIDE:  # the answer was bad, but it was PHI that came
-                    self._accounts.begin(access, event)
+                if problem.code.end is End.SET_ASIDE:  # the answer was bad, but it was PHI that came
+                    self._account_for(route.read.access(event, None), event)
                 raise
-            if access:
-                self._accounts.begin(access, event)
+            self._account_for(route.read.access(event, given), event)
             for effect in await route.handle(event, given):
                 await self._sinks.apply(effect, route.on, event)
+
+    def _account_for(self, access: Act | None, event: Event[Any]) -> None:
+        if access:
+            self._accounts.begin(access, event)
 
     async def _end(self, route: Route, event: Event[Any], lease: Lease, problem: Problem) -> Answer:
         """Write down a bad end. Quarantine comes first: a crash between the two repeats it, and loses nothing."""

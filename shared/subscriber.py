@@ -70,17 +70,17 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Read[Given]:
-    """How a handler comes by what it needs beside the event, and which access to PHI that is (None: none)."""
+    """How a handler comes by what it needs beside the event, and which access to PHI that was (None: none)."""
 
     fetch: Callable[[Event[Any]], Awaitable[Given]]
-    access: Callable[[Event[Any]], Act | None]
+    access: Callable[[Event[Any], Any], Act | None]  # of what `fetch` gave; None where its answer was bad
 
 
 async def _nothing(_: Event[Any]) -> None:
     return None
 
 
-NOTHING: Read[None] = Read(_nothing, lambda _: None)
+NOTHING: Read[None] = Read(_nothing, lambda _, __: None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,5 +80,7 @@ def _bars(now: Progress) -> Table:
         share = min(1.0, done / max(1, now.of))
         table.add_row(name, f"[green]{'━' * round(share * 40):<40}[/green]", f"{done}")
     table.add_row("waiting", "", str(now.waiting))
-    table.add_row("audit", "", f"{now.audited} written, {now.audit_backlog} waiting for Medplum's quota")
+    table.add_row(
+        "audit", "", f"{now.audited} events of accesses written, {now.audit_backlog} waiting for Medplum's quota"
+    )
     return table

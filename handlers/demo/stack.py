@@ -37,7 +37,7 @@ OPERATOR = Client(id="operator", secret=SecretStr(secrets.token_urlsafe(32)))  #
 UNTOLD = "Coverage"  # has a webhook and no Subscription: only reconcile finds one
 PROJECT_NUMBER = "415104041262"  # the Google Cloud project's, which its service agents bear
 CONSOLE = {"operator@clinic.example": ("operator",), "approver@clinic.example": ("approver",)}
-AUDITORS = 4  # ClientApplications that write AuditEvents: each has Medplum's quota of 416 conditional creates a minute
+AUDITORS = 6  # ClientApplications that write AuditEvents: each has Medplum's quota of 416 conditional creates a minute
 RETRY = Retry(least=0.2, most=30)  # the cloud's 10 to 600 s, for a machine that has less time
 TIME_SCALE = 0.02  # of Medplum's retry schedule: 20 s are 0.4 s
 

@@ -55,4 +55,4 @@ def versions(changes: Changes, drawing: Drawing) -> Read[Sequence[Change]]:
         said = event.data
         return await changes.history(said.project, said.key_id, said.key) if drawing.shows(said.resource_type) else ()
 
-    return Read(fetch, lambda _: None)
+    return Read(fetch, lambda _, __: None)

@@ -67,10 +67,12 @@ class Events:
             type=type,
             id=None,
             version=None,
+            patient=None,
             action="search",
             handler=HANDLER,
             purpose="reconciliation",
             at=datetime.fromtimestamp(self.now(), UTC),
+            disclosure=None,
         )
         await self._publish(ACCESSED, event, Accounted(project=self.tenant.project, acts=(act,)), "", correlation)
 

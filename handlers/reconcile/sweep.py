@@ -119,8 +119,7 @@ class Sweep:
             page = await self._patiently(self.sweeper.live, self.tenant.project, type, since=since, cursor=cursor)
             if page.versions and not seen:
                 seen = True
-                if self.apply:
-                    await self.events.searched(type)
+                await self.events.searched(type)  # also where nothing is applied: what came held PHI
             yield page.versions
             if (cursor := page.cursor) is None:
                 return

@@ -12,6 +12,7 @@ from shared.deid.door import open_doors
 from shared.deid.text.dlp import Dlp
 from shared.deid.text.texts import Texts
 from shared.erasures.port import Erasures
+from shared.fhir.audit import Site
 from shared.fhir.client import MedplumClient
 from shared.fhir.reading import Reading
 from shared.fhir.records import Records
@@ -22,6 +23,8 @@ from shared.settings import Settings, key_bytes
 from shared.sinks.port import AuditWriter
 from shared.subscriber import NOTHING, Subscription
 from shared.tenancy import ByProject
+
+_WAREHOUSE = "https://bigquery.googleapis.com"
 
 
 async def open(
@@ -48,7 +51,9 @@ async def open(
         validation.validate.bind(for_validation.read(), validator=Validator(), ids=ids),
         deid.deidentify.bind(for_deid.read(), doors=doors, ids=ids, prose=prose(deid.ON), erasures=erasures),
         deid.retext.bind(for_text.read(), doors=doors, prose=prose(deid.TEXT), erasures=erasures),
-        audit.audit.bind(NOTHING),
+        audit.audit.bind(
+            NOTHING, site=Site(settings.public_url, settings.medplum_url, settings.bigquery_url or _WAREHOUSE)
+        ),
         audit.audit_operation.bind(NOTHING, projects=projects),
         erase.erase.bind(
             NOTHING, doors={name: doors[project] for name, project in projects.items()}, projects=projects

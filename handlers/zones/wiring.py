@@ -104,7 +104,7 @@ async def _handlers(world: World, stack: AsyncExitStack, called: Called) -> None
     stack.push_async_callback(erasures.close)
     accounts = Accounts(called.publisher, called.now, linger=settings.audit_linger)
     stack.push_async_callback(accounts.drain)
-    sinks = Sinks(called.publisher, called.now, erasures=erasures)
+    sinks = Sinks(called.publisher, called.now, erasures=erasures, accounts=accounts)
     if settings.zone in (Zone.CLINICAL, Zone.ALL):
         from handlers.zones import clinical
 

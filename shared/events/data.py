@@ -121,8 +121,21 @@ class Accessed(Data):
         return (self.project, self.type, self.id, self.version, self.action, self.handler)
 
 
+class Disclosure(BaseModel):
+    """To which dataset a row went, or its end was told: the tenant's public name, the key's, and the policy's."""
+
+    model_config = Data.model_config
+    tenant: Project
+    key_id: str = Field(max_length=64)
+    policy: Policy
+    policy_hash: Keyed
+
+
 class Act(BaseModel):
-    """One access to PHI. `event` is its own event id, under which its AuditEvent is known again."""
+    """One thing done with PHI: it was read, a row made of it was disclosed, or its deletion was told.
+
+    `event` is its own event id, under which its AuditEvent is known again; `patient` whose it is, where that is known.
+    """
 
     model_config = Data.model_config
     event: Keyed
@@ -130,10 +143,12 @@ class Act(BaseModel):
     type: ResourceType
     id: FhirId | None
     version: FhirId | None
-    action: Literal["read", "vread", "history", "search"]
+    patient: FhirId | None
+    action: Literal["read", "vread", "history", "search", "disclose", "delete"]
     handler: Handler
     purpose: Literal["validation", "de-identification", "reconciliation"]
-    at: AwareDatetime = Field(strict=False)  # when the first of perhaps several attempts read it
+    at: AwareDatetime = Field(strict=False)  # when the first of perhaps several attempts did it
+    disclosure: Disclosure | None
 
 
 class Accounted(Data):

@@ -12,6 +12,7 @@ from shared.errors import Code, Problem
 from shared.events.data import Act, DeletionClaimed, Reference, Validated
 from shared.events.envelope import Event
 from shared.fhir.port import Deletion, Reader, Resource
+from shared.fhir.subject import patient_of
 from shared.identity.event_ids import EventIds
 from shared.phi import Phi
 from shared.subscriber import Read
@@ -45,34 +46,39 @@ class Reading:
                 return await self.reader.deletion(claim)
         raise Problem(Code.UNKNOWN_TYPE, "ce-type")
 
-    def access(self, event: Event[Any]) -> Act | None:
-        """The access that `fetch` is. A retry is the same access: its id depends on handler and event alone."""
+    def access(self, event: Event[Any], given: Given) -> Act | None:
+        """The access that `fetch` was, and whose data it gave, if any.
+
+        A retry is the same access: its id depends on handler and event alone.
+        """
         match event.data:
             case Validated(op="delete"):
                 return None
-            case Reference(project=project, type=type, id=id, version=version):
-                return self._access(event, project, type, id, version, "vread")
-            case DeletionClaimed(project=project, type=type, id=id):
-                return self._access(event, project, type, id, None, "history")
+            case Reference(type=type, id=id, version=version):
+                return self._access(event, type, id, version, "vread", given)
+            case DeletionClaimed(type=type, id=id):
+                return self._access(event, type, id, None, "history", given)
         return None
 
     def _access(
         self,
         event: Event[Any],
-        project: str,
         type: str,
         id: str,
         version: str | None,
         action: Literal["vread", "history"],
+        given: Given,
     ) -> Act:
         return Act(
-            event=self.ids[project].accessed(self.handler, event.id),
+            event=self.ids[event.data.project].accessed(self.handler, event.id),
             correlation=event.correlation,
             type=type,
             id=id,
             version=version,
+            patient=patient_of(type, id, given),
             action=action,
             handler=self.handler,
             purpose=self.purpose,
             at=datetime.fromtimestamp(self.now(), UTC),
+            disclosure=None,
         )

@@ -47,8 +47,10 @@ class Records:
             type=_PATIENT,
             id=patient,
             version=None,
+            patient=patient,
             action="read",
             handler=self.handler,
             purpose="de-identification",
             at=datetime.fromtimestamp(self.now(), UTC),
+            disclosure=None,
         )

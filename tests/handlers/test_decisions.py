@@ -29,6 +29,7 @@ from shared.events.data import (
     Validated,
 )
 from shared.events.envelope import Event
+from shared.fhir.audit import Site
 from shared.fhir.memory import MemoryFhir
 from shared.fhir.port import Deletion, Resource
 from shared.fhir.validation import Validator
@@ -42,6 +43,7 @@ IDS = ByProject({PROJECT: EventIds(bytes.fromhex(EVENT_KEY))})
 DOORS = ByProject({PROJECT: open_doors(tenant())})
 VALIDATOR = Validator()
 ERASURES = MemoryErasures()
+SITE = Site("https://clinical.example", "https://medplum.example", "https://bigquery.googleapis.com")
 CORRELATION = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 REFERENCE: dict[str, Any] = {
     "project": PROJECT,
@@ -219,7 +221,7 @@ async def test_an_access_becomes_an_audit_event_that_names_the_version_and_quote
         purpose="de-identification",
         at=datetime(2026, 11, 23, 10, 0, tzinfo=UTC),
     )
-    [effect] = await audit(event(accessed), None)
+    [effect] = await audit(event(accessed), None, site=SITE)
     assert isinstance(effect, Record)
     assert (effect.project, effect.tag) == (PROJECT, "a" * 64)
     assert effect.audit_event["entity"][0]["what"] == {"reference": "Patient/p1/_history/v1"}  # type: ignore[index]
@@ -235,22 +237,24 @@ def _act(number: int) -> Act:
         type="Patient",
         id=f"p{number}",
         version="v1",
+        patient=f"p{number}",
         action="vread",
         handler="deid",
         purpose="de-identification",
         at=datetime(2026, 11, 23, 10, 0, tzinfo=UTC),
+        disclosure=None,
     )
 
 
 async def test_accesses_that_travel_together_become_an_audit_event_each_under_their_own_names_and_threads() -> None:
-    [together] = await audit(event(Accounted(project=PROJECT, acts=(_act(1), _act(2)))), None)
+    [together] = await audit(event(Accounted(project=PROJECT, acts=(_act(1), _act(2)))), None, site=SITE)
     fhir, publisher = MemoryFhir([PROJECT]), MemoryPublisher()
     sinks = Sinks(publisher, lambda: 0.0, auditor=fhir)
     await sinks.apply(together, AUDIT, event(Accounted(project=PROJECT, acts=(_act(1),))))
     assert set(fhir.audits[PROJECT]) == {_act(1).event, _act(2).event}
     for number in (1, 2):
         written = fhir.audits[PROJECT][_act(number).event]
-        assert written["entity"][0]["what"] == {"reference": f"Patient/p{number}/_history/v1"}  # type: ignore[index]
+        assert written["entity"][1]["what"] == {"reference": f"Patient/p{number}/_history/v1"}  # type: ignore[index]
         assert _act(number).correlation in str(written["extension"])
     assert not publisher.published
 
@@ -265,14 +269,14 @@ async def test_an_audit_event_that_is_refused_for_good_goes_aside_alone_and_the_
     fhir, publisher = Picky([PROJECT]), MemoryPublisher()
     sinks = Sinks(publisher, lambda: 0.0, auditor=fhir)
     both = event(Accounted(project=PROJECT, acts=(_act(1), _act(2), _act(3))))
-    for effect in await audit(both, None):
+    for effect in await audit(both, None, site=SITE):
         await sinks.apply(effect, AUDIT, both)
     assert set(fhir.audits[PROJECT]) == {_act(1).event, _act(3).event}
     [(topic, message)] = publisher.published
     assert (topic, message.attributes["ce-id"]) == (AUDIT.topic, _act(2).event)
     alone = Accounted.model_validate_json(message.data)
     assert alone == Accounted(project=PROJECT, acts=(_act(2),))
-    [effect] = await audit(event(alone), None)
+    [effect] = await audit(event(alone), None, site=SITE)
     with pytest.raises(Problem) as raised:
         await sinks.apply(effect, AUDIT, event(alone))
     assert raised.value.code is Code.AUDIT_REFUSED, "alone, it is set aside as any message is, and is replayed as any"
@@ -282,7 +286,7 @@ async def test_a_quota_that_is_spent_sends_the_whole_company_back_to_the_topic()
     fhir = MemoryFhir([PROJECT])
     sinks = Sinks(MemoryPublisher(), lambda: 0.0, auditor=fhir)
     both = event(Accounted(project=PROJECT, acts=(_act(1), _act(2))))
-    [together] = await audit(both, None)
+    [together] = await audit(both, None, site=SITE)
     fhir.fail(Code.MEDPLUM_BUSY, retry_after=42.0)
     with pytest.raises(Problem) as raised:
         await sinks.apply(together, AUDIT, both)

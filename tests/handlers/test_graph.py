@@ -63,7 +63,7 @@ async def test_a_type_that_the_graph_does_not_show_is_not_even_asked_for() -> No
 
 
 async def test_no_access_to_phi_is_claimed_for_reading_the_change_log() -> None:
-    assert versions(MemoryWarehouse({"north"}), DRAWING).access(event("1/0/0/0")) is None
+    assert versions(MemoryWarehouse({"north"}), DRAWING).access(event("1/0/0/0"), ()) is None
 
 
 def test_without_an_address_there_is_no_graph() -> None:

@@ -2,28 +2,43 @@
 
 import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from handlers.demo.display import Display
 from handlers.demo.run import Demo
-from handlers.demo.stack import embedded
+from handlers.demo.stack import PROJECT, embedded
 from handlers.demo.summary import Summary
+from shared.fhir.validation import Validator
 from shared.local.faults import Faults
+from tests.balp import broken, claimed
 
 pytestmark = pytest.mark.xdist_group("demo")
 
 
-async def _run(folder: Path, *, events: int, seed: int, faults: bool = False, plant: str | None = None) -> Summary:
+async def _run(
+    folder: Path,
+    *,
+    events: int,
+    seed: int,
+    faults: bool = False,
+    plant: str | None = None,
+    audits: list[Mapping[str, object]] | None = None,
+) -> Summary:
     plan = Faults(seed, enabled=True) if faults else None
     demo = Demo(events, seed, plan, plant, Display(io.StringIO()))
     async with embedded(folder, faults=plan, observe=demo.observe) as stack:
-        return await demo.run(stack)
+        summary = await demo.run(stack)
+        if audits is not None:
+            audits.extend(stack.medplum.audit_events(PROJECT))
+        return summary
 
 
 async def test_every_change_becomes_a_row_and_no_identifier_leaves(tmp_path: Path) -> None:
-    summary = await _run(tmp_path, events=120, seed=7)
+    audits: list[Mapping[str, object]] = []
+    summary = await _run(tmp_path, events=120, seed=7, audits=audits)
     assert summary.findings == ()
     assert summary.good
     assert summary.received >= 100
@@ -31,6 +46,11 @@ async def test_every_change_becomes_a_row_and_no_identifier_leaves(tmp_path: Pat
     assert summary.rows > 0
     assert summary.audit == {"expected": summary.audit["written"], "written": summary.audit["written"], "waiting": 0}
     assert summary.audit["written"] > summary.published
+    validator = Validator()
+    assert {profile for event in audits for profile in claimed(event)} >= {"PatientRead", "PrivacyDisclosure.Source"}
+    for event in audits:
+        assert list(broken(event)) == []
+        assert [issue for issue in validator.issues(event) if issue.severity in ("error", "fatal")] == []
     assert summary.freshness_ms.p50 > 0
     assert summary.scanned["identifiers"] > 1000
     assert summary.scanned["channels"] >= 6

@@ -7,6 +7,7 @@ Both are looked for in any case, in base64 at each of its three shifts, and in h
 """
 
 import base64
+import json
 import random
 import re
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from typing import Any
 import orjson
 
 from handlers import catalog
+from shared.events.data import Accessed
 from shared.subscriber import Subscription
 from shared.telemetry import snapshots
 from shared.telemetry.metrics import SERIES
@@ -28,7 +30,7 @@ CLINICAL = frozenset({
     *("validation.quarantine", "deid.quarantine", "text.quarantine", "audit.quarantine"),
 })  # fmt: skip
 FAULTS = ("refused", "broken", "down", "garbled", "foreign", "unforeseen")
-_IDS = frozenset({"project", "id", "version"})
+_IDS = frozenset({"project", "id", "version", "patient"})
 _TYPES = ("Patient", "Observation", "Condition", "DocumentReference", "Encounter")
 _HEADERS = ("x-trace-id", "traceparent", "x-request-id", "x-correlation-id", "user-agent", "x-forwarded-for", "referer")
 
@@ -115,6 +117,7 @@ class Fuzz:
             (4, self._bad_attribute),
             (4, self._bad_data),
             (2, self._bad_envelope),
+            (1, self._aside),
             (1, self._bad_token),
             (1, self._no_endpoint),
         )
@@ -220,22 +223,33 @@ class Fuzz:
         on = self._on[self._random.choice(("validation", "deid", "text", "audit"))]
         reference = {"project": PROJECT, "type": "Patient", "id": self._id(), "version": self._id()}
         data: dict[str, Any] = reference | {"lastUpdated": "2026-11-23T10:41:55.279Z", "generation": 65536}
+        type = on.takes[0].TYPE
         if on.handler == "audit":
-            data = reference | {"action": "vread", "handler": "deid", "purpose": "validation"}
-            data |= {"at": "2026-11-23T10:41:55.279Z"}
+            access = reference | {"action": "vread", "handler": "deid", "purpose": "validation"}
+            access |= {"at": "2026-11-23T10:41:55.279Z"}
+            type = self._random.choice(on.takes).TYPE
+            data = access if type == Accessed.TYPE else self._together(access)
         elif on.handler != "validation":
             data["op"] = "write"
         headers = {
             "ce-specversion": "1.0",
             "ce-id": f"{self._count:064x}",
             "ce-source": "urn:starvit:events:webhook",
-            "ce-type": on.takes[0].TYPE,
+            "ce-type": type,
             "ce-time": "2026-11-23T10:41:55.279Z",
             "ce-correlationid": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
             "ce-traceparent": f"00-{'1' * 32}-{'2' * 16}-01",
             "content-type": "application/json",
         }
         return on, headers, data
+
+    def _together(self, access: dict[str, Any]) -> dict[str, Any]:
+        """The same access as one that travels in company."""
+        act = {name: value for name, value in access.items() if name != "project"}
+        act |= {"event": f"{self._count:064x}", "correlation": "3fa85f64-5717-4562-b3fc-2c963f66afa6"}
+        act |= {"patient": access["id"], "disclosure": None}
+        acts = [act, act | {"event": f"{self._count + (1 << 40):064x}"}]
+        return {"project": access["project"], "acts": acts[: self._random.randint(1, 2)]}
 
     async def _bad_attribute(self) -> None:
         on, headers, data = self._event()
@@ -245,19 +259,28 @@ class Fuzz:
         headers[name] = self._said()
         await self._rig.push(on, headers | self._stray(), orjson.dumps(data))
 
+    async def _aside(self) -> None:
+        """A good event under an ordering key that is none of ours, whose version is not what it should be."""
+        on, headers, data = self._event()
+        if "version" in data:
+            self._rig.world.resources[f"{data['type']}/{data['id']}/_history/{data['version']}"] = CANARY.encode()
+        headers["x-goog-pubsub-ordering-key"] = self._said()
+        await self._rig.push(on, headers | self._stray(), orjson.dumps(data))
+
     async def _bad_data(self) -> None:
         on, headers, data = self._event()
         body = orjson.dumps(data)
         match self._random.randrange(5):
             case 0:
-                place = self._random.choice(list(data))
+                part = self._random.choice([data, *data.get("acts", ())])
+                place = self._random.choice(list(part))
                 said = self._said()
                 if place in _IDS and said == CANARY:
                     said = (
                         self._id()
                     )  # what has the form of an id and stands for one may go where references go, and no further
-                data[place] = self._random.choice((said, [self._said()], None, 10**30))
-                body = str(data).replace("'", '"').encode() if 10**30 in data.values() else orjson.dumps(data)
+                part[place] = self._random.choice((said, [self._said()], None, 10**30))
+                body = json.dumps(data).encode()
             case 1:
                 body = orjson.dumps(data | {self._said(): self._said()})
             case 2:

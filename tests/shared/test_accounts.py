@@ -24,10 +24,12 @@ def act(number: int) -> Act:
         type="Patient",
         id=f"p{number}",
         version="v1",
+        patient=None,
         action="vread",
         handler="deid",
         purpose="de-identification",
         at=NOW,
+        disclosure=None,
     )
 
 

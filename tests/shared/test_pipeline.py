@@ -47,10 +47,12 @@ ACT = Act(
     type="Patient",
     id="p1",
     version="v1",
+    patient="p1",
     action="vread",
     handler="validation",
     purpose="validation",
     at=datetime(2026, 11, 23, tzinfo=UTC),
+    disclosure=None,
 )
 type Handle = Callable[[Event[Any], Any], Awaitable[Sequence[Effect]]]
 
@@ -349,7 +351,7 @@ async def test_phi_that_was_read_is_accounted_for_even_if_the_handler_refuses_it
     async def fetch(_: Event[Any]) -> str:
         return "given"
 
-    read = Read(fetch, lambda _: ACT)
+    read = Read(fetch, lambda _, __: ACT)
     await house.push(fails(Code.RESOURCE_INVALID), read=read)
     await house.push(read=read)
     assert len(house.published("fhir.accessed")) == 1
@@ -359,7 +361,7 @@ async def test_a_dependency_that_is_down_was_no_access(house: House) -> None:
     async def down(_: Event[Any]) -> str:
         raise Problem(Code.MEDPLUM_DOWN)
 
-    await house.push(read=Read(down, lambda _: ACT))
+    await house.push(read=Read(down, lambda _, __: ACT))
     assert not house.published("fhir.accessed")
 
 

@@ -181,21 +181,21 @@ def _outgoing(world: World) -> Iterator[str]:
 def _audits(world: World) -> Iterator[str]:
     """Each access that was published is one AuditEvent, and nothing else is; what was read was published."""
     wanted: defaultdict[str, set[str]] = defaultdict(set)
-    told: Counter[tuple[str, str, str]] = Counter()
+    told: Counter[tuple[str, str, str, str]] = Counter()
     for topic, message in world.broker.published:
         if topic == "fhir.accessed":
             data = orjson.loads(message.data)
             wanted[data["project"]] |= {act["event"] for act in data["acts"]}
-            told.update((act["id"], act["version"], act["handler"]) for act in data["acts"])
+            told.update((act["id"], act["version"], act["handler"], act["action"]) for act in data["acts"])
     for project, audits in world.hospital.fhir.audits.items():
         if wanted[project] - audits.keys():
             yield "an access that was not audited"
         if audits.keys() - wanted[project]:
             yield "an audit of an access that never was"
     for one in world.hospital.written:
-        for handler in ("validation", "deid"):
-            if one.flaw != "invalid" and not world.unknowable(one) and not told[one.id, one.version, handler]:
-                yield f"a read by {handler} that nobody was told of"
+        for handler, action in (("validation", "vread"), ("deid", "vread"), ("deid", "disclose")):
+            if one.flaw != "invalid" and not world.unknowable(one) and not told[one.id, one.version, handler, action]:
+                yield f"a {action} by {handler} that nobody was told of"
 
 
 def _leaks(world: World) -> Iterator[str]:

@@ -26,6 +26,7 @@ from shared.erasures.memory import MemoryErasures
 from shared.errors import Problem
 from shared.events.data import DATA
 from shared.events.envelope import Event
+from shared.fhir.audit import Site
 from shared.fhir.reading import Reading
 from shared.fhir.records import Records
 from shared.ledger.memo import MemoLedger
@@ -82,6 +83,7 @@ class Machine:
                 None if clinical else warehouse,
                 fhir if clinical else None,
                 erasures=MemoryErasures(),
+                accounts=accounts,
             ),
             accounts=accounts,
             owner=f"{self._name}/{self._lives}",
@@ -260,7 +262,7 @@ def _clinical(process: Process, fhir: WiredFhir, accounts: Accounts) -> tuple[Ro
         deid.retext.bind(
             read("text", "de-identification"), doors=doors, prose=prose(deid.TEXT), erasures=MemoryErasures()
         ),
-        audit.audit.bind(NOTHING),
+        audit.audit.bind(NOTHING, site=Site("https://s.example", "https://m.example", "https://b.example")),
     )
 
 
