@@ -1,0 +1,183 @@
+"""Every rule of ours on its own examples, as the files have them; and the reader that lets no line pass that does nothing."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.fhir.validation import Validator
+from shared.fhir.validation.coded import npi
+from shared.fhir.validation.compiled import Rules
+from shared.fhir.validation.rules import SETS, Rule, RulesError, load
+from shared.local.clinic import Clinic
+from shared.rules import RULES
+
+ALL = load("us-core")
+_TIMES = re.compile(r"([0-9]+) × (.*)")
+
+
+def _resource(rule: Rule, example: str) -> dict[str, Any]:
+    """An example as the resource that it stands for."""
+    if rule.check in ("unit", "range"):
+        number, _, unit = example.partition(" ")
+        quantity = {"value": float(number)} | ({"system": "http://unitsofmeasure.org", "code": unit} if unit else {})
+        code = {"coding": [{"system": "http://loinc.org", "code": rule.loinc[0]}]}
+        return {"resourceType": "Observation", "code": code, "valueQuantity": quantity}
+    times = _TIMES.fullmatch(example)
+    resource: dict[str, Any] = json.loads(times[2] if times else example)
+    if times:
+        [(node, _)] = rule.place.nodes(resource)
+        assert isinstance(node, dict)
+        node[rule.place.name] *= int(times[1])
+    return resource
+
+
+def _found(rule: Rule, example: str) -> list[tuple[str, str]]:
+    return [(one.rule, one.severity) for one in Rules([rule]).issues(_resource(rule, example))]
+
+
+@pytest.mark.parametrize("rule", ALL, ids=lambda rule: rule.id)
+def test_a_rule_passes_its_good_examples_and_finds_its_bad_ones(rule: Rule) -> None:
+    for example in rule.good:
+        assert _found(rule, example) == []
+    for example in rule.bad:
+        assert set(_found(rule, example)) == {(rule.id, rule.severity)}
+
+
+@pytest.mark.parametrize("rule", ALL, ids=lambda rule: rule.id)
+def test_what_a_rule_says_holds_no_value_and_names_the_place(rule: Rule) -> None:
+    for example in rule.bad:
+        for issue in Rules([rule]).issues(_resource(rule, example)):
+            assert issue.path.split(".")[0] == _resource(rule, example)["resourceType"]
+            assert re.fullmatch(r"[A-Za-z.\[\]0-9]{1,160}", issue.path)
+            assert issue.text == rule.text
+    assert len(rule.reason) > 20
+    assert re.fullmatch(r"[a-z0-9\-]{1,64}", rule.id)
+
+
+def test_the_sets_hold_each_other_and_us_core_is_off_unless_asked_for() -> None:
+    none, default, us_core = ({rule.id for rule in load(name)} for name in SETS)
+    assert none == set() < default < us_core
+    assert not any(id.startswith("us-core-") for id in default)
+    assert all(id.startswith("us-core-") for id in us_core - default)
+
+
+def test_the_index_of_rules_that_other_zones_know_names_each_of_them() -> None:
+    assert {rule.id for rule in ALL} <= RULES
+
+
+def test_a_synthetic_clinic_breaks_no_rule_that_would_set_its_patients_aside() -> None:
+    validator = Validator("us-core")
+    for resource in _clinic():
+        assert [one for one in validator.issues(resource) if one.severity != "warning"] == []
+
+
+def _clinic() -> Iterator[dict[str, Any]]:
+    clinic = Clinic(5)
+    for operation in clinic.operations(200):
+        if operation.action != "delete":
+            stored = {**operation.resource(), "id": str(UUID(int=operation.handle))}
+            stored["meta"] = {"versionId": str(UUID(int=operation.number))}
+            clinic.stored(operation, stored)
+            yield stored
+
+
+def test_an_npi_has_its_check_digit() -> None:
+    assert npi("1234567893")
+    assert not any(npi(f"123456789{digit}") for digit in "012456789")
+
+
+RULE = """
+[[rule]]
+id = "x"
+element = "Patient.gender"
+check = "required"
+severity = "warning"
+text = "A patient has a gender."
+reason = "A reason that a reader can follow."
+good = ['{"resourceType":"Patient","gender":"male"}']
+bad = ['{"resourceType":"Patient"}']
+"""
+
+
+def _folder(at: Path, *texts: str) -> Path:
+    for number, text in enumerate(texts):
+        (at / f"{number}.toml").write_text(text)
+    return at
+
+
+def test_a_rule_is_read(tmp_path: Path) -> None:
+    [rule] = load("default", _folder(tmp_path, RULE))
+    assert (rule.id, rule.place.names, rule.severity) == ("x", ("gender",), "warning")
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (("gender", "gendre"), "gendre: Patient has no such element"),
+        (("Patient.gender", "Patien.gender"), "Patien: no element of a type of R4"),
+        (('check = "required"', 'check = "need"'), "check: is none of required"),
+        (('severity = "warning"', 'severity = "fatal"'), "severity: is error or warning"),
+        (('severity = "warning"', 'severity = "warning"\nunits = ["kg"]'), "units: is no key of a required rule"),
+        (('severity = "warning"', 'severity = "warning"\nlevel = 1'), "level: is no key of a required rule"),
+        (
+            ('severity = "warning"', 'severity = "warning"\nunless = ["Patient.nome"]'),
+            "nome: Patient has no such element",
+        ),
+        (('severity = "warning"', 'severity = "warning"\nunless = ["Patient.name.family"]'), "does not stand beside"),
+        (('severity = "warning"', 'severity = "warning"\nwhere = { name = ["x"] }'), "where.name: is a list of an"),
+        (('reason = "A reason that a reader can follow."', 'reason = ""'), "reason: is a text"),
+        (('reason = "A reason that a reader can follow."', ""), "reason: is missing"),
+        (('good = [\'{"resourceType":"Patient","gender":"male"}\']', "good = []"), "good: is a list of texts"),
+        (('check = "required"', 'check = "size"\nmost = 0'), "most: is a number above 0"),
+        (('check = "required"', 'check = "system"\nsystems = ["urn:x"]'), "Patient.gender: is no coded element"),
+        (('check = "required"', 'check = "code"\nsystem = "http://loinc.org"'), "wherever it is, at Coding.code"),
+        (('check = "required"', 'check = "unit"\nloinc = ["1-8"]\nunits = ["kg"]'), "is checked at Observation.value"),
+        (("[[rule]]", "[[rules]]"), "holds [[rule]] and nothing else"),
+        (('id = "x"', 'id = "ext-1"'), "there is a rule of this id already"),
+    ],
+    ids=lambda case: case if isinstance(case, str) else "",
+)
+def test_a_line_that_would_do_nothing_is_an_error_that_names_its_place(
+    tmp_path: Path, change: tuple[str, str], says: str
+) -> None:
+    assert change[0] in RULE
+    with pytest.raises(RulesError) as error:
+        load("default", _folder(tmp_path, RULE.replace(*change)))
+    assert says in str(error.value)
+    assert str(error.value).startswith("0.toml: ")
+
+
+def test_two_files_can_not_have_a_rule_of_the_same_id(tmp_path: Path) -> None:
+    with pytest.raises(RulesError, match=r"1.toml: rule 1 .x.: there is a rule of this id already"):
+        load("default", _folder(tmp_path, RULE, RULE))
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
+        ["code", "coding", "system", "value", "valueQuantity", "component", "identifier", "status", "subject", "text"]
+    ), inner, max_size=5),
+    max_leaves=12,
+)  # fmt: skip
+_TYPES = st.sampled_from(["Observation", "Patient", "Bundle", "Questionnaire", "Condition", "Nothing"])
+
+
+@given(st.dictionaries(st.sampled_from(["code", "valueQuantity", "component", "identifier", "status"]), _JSON), _TYPES)
+def test_no_json_however_wrong_makes_a_rule_fail(body: dict[str, object], name: str) -> None:
+    for issue in Rules(ALL).issues({**body, "resourceType": name}):
+        assert issue.rule in RULES
+
+
+def test_a_part_that_contains_itself_is_walked_to_its_end() -> None:
+    wrong = {"system": "http://loinc.org", "code": "8867-5"}
+    inner: dict[str, object] = {"linkId": "2", "code": [wrong]}
+    resource = {"resourceType": "Questionnaire", "item": [{"linkId": "1", "item": [inner]}]}
+    [issue] = Rules(ALL).issues(resource)
+    assert (issue.rule, issue.path) == ("loinc-form", "Questionnaire.item[0].item[0].code[0].code")
