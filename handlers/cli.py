@@ -26,7 +26,7 @@ BENCHES = (
         "console",
     ),
     "load",
-    *("attacks", "fuzz", "canary", "telemetry", "cdc", "graph", "image"),
+    *("attacks", "fuzz", "canary", "telemetry", "cdc", "graph", "image", "rules"),
 )
 
 

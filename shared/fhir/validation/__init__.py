@@ -14,8 +14,8 @@ from shared.fhir.validation.structure import resource_issues
 class Validator:
     """Holds resources against FHIR R4, and against a set of our rules."""
 
-    def __init__(self, rules: Set = "none") -> None:
-        self._rules = Rules(load(rules))
+    def __init__(self, rules: Set | Rules = "none") -> None:
+        self._rules = rules if isinstance(rules, Rules) else Rules(load(rules))
 
     def issues(self, resource: Mapping[str, object]) -> Iterator[Issue]:
         """What is wrong with it, as found, R4's issues first; nothing if all is well."""
@@ -23,4 +23,4 @@ class Validator:
         yield from self._rules.issues(resource)
 
 
-__all__ = ["Issue", "Validator"]
+__all__ = ["Issue", "Rules", "Validator"]

@@ -77,8 +77,12 @@ def _system(rule: Rule) -> Check:
     about, applies, systems = rule.place, _applies(rule), frozenset(rule.systems)
 
     def good(value: object) -> bool:
-        given = [one.get("system") for one in codings(value)]
-        return not given or any(isinstance(one, str) and one in systems for one in given)
+        some = False
+        for coding in codings(value):
+            system, some = coding.get("system"), True
+            if isinstance(system, str) and system in systems:
+                return True
+        return not some
 
     def check(resource: Node) -> Iterator[Issue]:
         for value, path in _values(rule, resource):
@@ -86,27 +90,30 @@ def _system(rule: Rule) -> Check:
                 if not good(one) and applies(resource):
                     yield rule.issue(path + index)
 
-    return _if_there(about, check)
+    return _if_there(about, check, lambda value: not isinstance(value, list) and good(value))
 
 
 def _size(rule: Rule) -> Check:
     most = rule.most
 
+    def good(value: object) -> bool:
+        return not isinstance(value, str | list) or len(value) <= most
+
     def check(resource: Node) -> Iterator[Issue]:
-        for value, path in _values(rule, resource):
-            if isinstance(value, str | list) and len(value) > most:
-                yield rule.issue(path)
+        return (rule.issue(path) for value, path in _values(rule, resource) if not good(value))
 
-    return _if_there(rule.place, check)
+    return _if_there(rule.place, check, good)
 
 
-def _if_there(about: Place, check: Check) -> Check:
-    """The check, where the resource has what the place begins with: most have not, and cost a look at a dict."""
-    first = about.steps[:1] or about.names
-    if len(first) > 1:
+def _if_there(about: Place, check: Check, good: Callable[[object], bool]) -> Check:
+    """The check, where there is something to look for: most resources lack the element, or it is good as it is."""
+    if about.steps:
+        first = about.steps[0]
+        return lambda resource: check(resource) if first in resource else ()
+    if len(about.names) > 1:
         return check
-    name = first[0]
-    return lambda resource: check(resource) if name in resource else ()
+    first = about.names[0]
+    return lambda resource: () if first not in resource or good(resource[first]) else check(resource)
 
 
 def _values(rule: Rule, resource: Node) -> Iterator[tuple[object, str]]:

@@ -20,7 +20,7 @@ def codings(value: object) -> list[Node]:
     return [value] if "system" in value else []
 
 
-def measurements(rules: Sequence[Rule]) -> Callable[[Node], list[Issue]]:
+def measurements(rules: Sequence[Rule]) -> Callable[[Node], Sequence[Issue]]:
     """By the LOINC code of what was measured: the observation's value, and each component's."""
     by_code: dict[str, list[tuple[Rule, Callable[[Node], bool]]]] = {}
     for rule in rules:
@@ -28,19 +28,22 @@ def measurements(rules: Sequence[Rule]) -> Callable[[Node], list[Issue]]:
             by_code.setdefault(code, []).append((rule, _measure(rule)))
 
     def one(node: Node, path: str) -> list[Issue]:
-        quantity = node.get("valueQuantity")
+        quantity = node["valueQuantity"]
         if not isinstance(quantity, dict):
             return []
-        given = [one.get("code") for one in codings(node.get("code")) if one.get("system") == LOINC]
-        rules = [pair for code in given if isinstance(code, str) and code in by_code for pair in by_code[code]]
-        return [rule.issue(f"{path}.valueQuantity") for rule, good in rules if not good(quantity)]
+        found: list[Issue] = []
+        for coding in codings(node.get("code")):
+            code = coding.get("code")
+            if isinstance(code, str) and code in by_code and coding.get("system") == LOINC:
+                found += [rule.issue(f"{path}.valueQuantity") for rule, good in by_code[code] if not good(quantity)]
+        return found
 
-    def check(resource: Node) -> list[Issue]:
-        found = one(resource, "Observation")
+    def check(resource: Node) -> Sequence[Issue]:
+        found = one(resource, "Observation") if "valueQuantity" in resource else []
         components = resource.get("component")
         if isinstance(components, list):
             for index, component in enumerate(components):
-                if isinstance(component, dict):
+                if isinstance(component, dict) and "valueQuantity" in component:
                     found += one(component, f"Observation.component[{index}]")
         return found
 

@@ -14,14 +14,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from shared.deid.terminology import CodeSystem
 from shared.fhir.validation.issue import RULES, Issue
 from shared.fhir.validation.places import Place, place
 
 FOLDER = Path(__file__).parents[3] / "schemas" / "validation"
-US_CORE = "us-core"
+US_CORE: Final = "us-core"
 
 type Set = Literal["none", "default", "us-core"]
 type Severity = Literal["error", "warning"]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.fhir.validation import Validator
-from shared.fhir.validation.coded import npi
+from shared.fhir.validation.coded import _good, _walk, everywhere, npi, plan_of
 from shared.fhir.validation.compiled import Rules
 from shared.fhir.validation.rules import SETS, Rule, RulesError, load
 from shared.local.clinic import Clinic
@@ -159,8 +159,11 @@ def test_two_files_can_not_have_a_rule_of_the_same_id(tmp_path: Path) -> None:
         load("default", _folder(tmp_path, RULE, RULE))
 
 
+_WORDS = st.sampled_from(
+    ["http://loinc.org", "8867-4", "8867-5", "http://hl7.org/fhir/sid/us-npi", "http://unitsofmeasure.org"]
+)
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8) | _WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
         ["code", "coding", "system", "value", "valueQuantity", "component", "identifier", "status", "subject", "text"]
     ), inner, max_size=5),
@@ -175,9 +178,24 @@ def test_no_json_however_wrong_makes_a_rule_fail(body: dict[str, object], name: 
         assert issue.rule in RULES
 
 
+def test_each_concept_of_a_list_is_judged(tmp_path: Path) -> None:
+    text = RULE.replace("Patient.gender", "Observation.category").replace('"required"', '"system"\nsystems = ["urn:x"]')
+    rules = Rules(load("default", _folder(tmp_path, text)))
+    concepts = [{"coding": [{"system": "urn:x"}]}, {"text": "x"}, {"coding": [{"system": "urn:y"}]}]
+    [issue] = rules.issues({"resourceType": "Observation", "category": concepts})
+    assert issue.path == "Observation.category[2]"
+
+
 def test_a_part_that_contains_itself_is_walked_to_its_end() -> None:
     wrong = {"system": "http://loinc.org", "code": "8867-5"}
     inner: dict[str, object] = {"linkId": "2", "code": [wrong]}
     resource = {"resourceType": "Questionnaire", "item": [{"linkId": "1", "item": [inner]}]}
     [issue] = Rules(ALL).issues(resource)
     assert (issue.rule, issue.path) == ("loinc-form", "Questionnaire.item[0].item[0].code[0].code")
+
+
+@given(st.dictionaries(st.sampled_from(["code", "category", "component", "identifier", "bodySite"]), _JSON))
+def test_the_quick_look_at_codes_and_the_walk_that_names_places_agree(body: dict[str, object]) -> None:
+    rules = everywhere([rule for rule in ALL if rule.check in ("code", "identifier")])
+    plan, resource = plan_of("Observation"), {**body, "resourceType": "Observation"}
+    assert _good(resource, plan, rules) is (_walk(resource, plan, "Observation", rules) == [])
