@@ -7,6 +7,7 @@ import `shared.phi` or `shared.fhir`, not even through others.
 """
 
 from collections.abc import Collection, Sequence
+from datetime import UTC
 
 from shared.effects import Effect, Tally, Together
 from shared.errors import Code, Problem
@@ -39,7 +40,7 @@ async def tally(event: Event[QualityFound], given: None, *, releases: Collection
             rule=rule,
             severity=severity,
             resource_type=said.resource_type,
-            day=event.time.date(),
+            day=event.time.astimezone(UTC).date(),
             findings=count,
             generation=said.generation,
         )

@@ -21,9 +21,8 @@ _VALUE = {"Coding": "code", "Identifier": "value"}
 _CODED = frozenset(_VALUE)
 _CACHED = 65_536
 _LONGEST = 64  # of a code
-_EXPRESSION = re.compile(
-    r"[0-9]{6,18}\s*[|:+]", re.ASCII
-)  # SNOMED CT's post-coordination, which has a grammar of its own
+_SNOMED = "http://snomed.info/sct"
+_EXPRESSION = re.compile(r"[0-9]{6,18}\s*[|:+]", re.ASCII)  # SNOMED CT's post-coordination: a grammar of its own
 _NPI = re.compile(r"[12][0-9]{9}", re.ASCII)
 
 
@@ -156,6 +155,7 @@ def _broken(node: Node, plan: Plan, rules: Everywhere) -> Sequence[Rule]:
 
 
 def everywhere(rules: Sequence[Rule]) -> Everywhere:
+    """What is to be tried on the codes and identifiers of each system."""
     found: dict[str, dict[str, list[tuple[Rule, Test]]]] = {name: {} for name in _CODED}
     for rule in rules:
         if rule.check == "code":
@@ -172,12 +172,14 @@ def _form(system: str) -> tuple[tuple[str, ...], Test]:
     own = code_systems()[system]
     known = allowed(own, {}, {}, lambda _: True)
 
+    expression = _EXPRESSION.match if system == _SNOMED else lambda _: None
+
     @lru_cache(_CACHED)
     def matches(code: str) -> bool:
-        return known(system, code) is not None or _EXPRESSION.match(code) is not None
+        return known(system, code) is not None or expression(code) is not None
 
     def good(code: str) -> bool:
-        return matches(code) if len(code) <= _LONGEST else _EXPRESSION.match(code) is not None  # and fills no cache
+        return matches(code) if len(code) <= _LONGEST else expression(code) is not None  # and fills no cache
 
     return (system, *(also for one in own for also in one.also)), good
 

@@ -8,6 +8,7 @@ from shared.fhir.validation.rules import Rule
 
 LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"
+_WITHDRAWN = ("entered-in-error", "cancelled")  # set aside, it would leave the wrong number standing as the newest row
 
 
 def codings(value: object) -> list[Node]:
@@ -39,6 +40,8 @@ def measurements(rules: Sequence[Rule]) -> Callable[[Node], Sequence[Issue]]:
         return found
 
     def check(resource: Node) -> Sequence[Issue]:
+        if resource.get("status") in _WITHDRAWN:
+            return ()
         found = one(resource, "Observation") if "valueQuantity" in resource else []
         components = resource.get("component")
         if isinstance(components, list):

@@ -16,7 +16,7 @@ type Node = Mapping[str, object]
 class Place:
     """`steps` lead from the root to the node that holds the element; `names` are its JSON names, `types` theirs.
 
-    `name` is what FHIRPath calls the element: a choice without its `[x]`.
+    `name` is what FHIRPath calls the element: a choice without its `[x]`. `many`: JSON has it as an array.
     """
 
     root: str
@@ -24,6 +24,7 @@ class Place:
     name: str
     names: tuple[str, ...]
     types: tuple[str, ...]
+    many: bool
 
     def nodes(self, resource: Node) -> list[tuple[Node, str]]:
         """Each node that may hold the element, with its FHIRPath."""
@@ -47,7 +48,9 @@ def place(text: str) -> Place:
     named = _names(at, steps[-1])
     if not named:
         raise ValueError(f"{steps[-1]}: {at} has no such element")
-    return Place(root, tuple(steps[:-1]), steps[-1].removesuffix(CHOICE), tuple(named), tuple(named.values()))
+    last, known = steps[-1], types()[at].elements
+    many = last in known and known[last].many
+    return Place(root, tuple(steps[:-1]), last.removesuffix(CHOICE), tuple(named), tuple(named.values()), many)
 
 
 def _names(at: str, step: str) -> Mapping[str, str]:

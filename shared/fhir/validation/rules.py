@@ -9,6 +9,7 @@ The reader is strict, so that a rule never is a line that does nothing: an unkno
 check without what it needs is an error that names the file, the rule and the place.
 """
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from shared.deid.terminology import CodeSystem
+from shared.deid.terminology import CodeSystem, loinc
+from shared.fhir.elements import types
 from shared.fhir.validation.issue import RULES, Issue
 from shared.fhir.validation.places import Place, place
 
@@ -42,7 +44,8 @@ CHECKS: dict[str, tuple[str, frozenset[str], frozenset[str]]] = {
 DIGITS = frozenset({"npi"})  # check digits of identifiers
 _SYSTEMS = FOLDER.parent / "deid" / "code-systems.toml"
 _ALWAYS = frozenset({"id", "element", "check", "severity", "text", "reason", "good", "bad"})
-_MEASURED = ("unit", "range")
+_ID = re.compile(r"[a-z0-9\-]{1,64}")
+_LONG = frozenset({"string", "markdown", "xhtml", "base64Binary"})
 _VALUE = "Observation.valueQuantity"
 
 
@@ -111,13 +114,13 @@ def _read(folder: Path) -> Iterator[Rule]:
             raw = tomllib.loads(path.read_text())
         except tomllib.TOMLDecodeError as error:
             raise RulesError(f"{path.name}: {error}") from None
-        if set(raw) != {"rule"}:
+        if set(raw) != {"rule"} or not isinstance(raw["rule"], list):
             raise RulesError(f"{path.name}: holds [[rule]] and nothing else")
         for number, given in enumerate(raw["rule"], 1):
             where = f"{path.name}: rule {number} ({given.get('id', 'without an id')})"
             try:
                 rule = _rule(given, US_CORE if path.stem == US_CORE else "default")
-            except (KeyError, TypeError, ValueError) as error:
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise RulesError(f"{where}: {error}") from None
             if rule.id in seen:
                 raise RulesError(f"{where}: there is a rule of this id already")
@@ -136,9 +139,11 @@ def _rule(given: Mapping[str, Any], set: str) -> Rule:
         raise ValueError(f"{key}: is no key of a {check} rule")
     if given["severity"] not in get_args(Severity.__value__):
         raise ValueError("severity: is error or warning")
-    for key in ("id", "element", "text", "reason"):
-        if not isinstance(given[key], str) or not given[key].strip():
+    for key in ("id", "element", "text", "reason", "system", "digit"):
+        if not isinstance(given.get(key, "-"), str) or not given.get(key, "-").strip():
             raise ValueError(f"{key}: is a text")
+    if not _ID.fullmatch(given["id"]):
+        raise ValueError("id: is small letters, digits and hyphens")
     about = place(given["element"])
     _fits(check, given, about)
     return Rule(
@@ -159,7 +164,7 @@ def _rule(given: Mapping[str, Any], set: str) -> Rule:
         units=_texts(given, "units"),
         range=_ranges(given["range"]) if "range" in given else None,
         most=_whole(given.get("most", 1)),
-        unless=tuple(_beside(about, one) for one in given.get("unless", ())),
+        unless=tuple(_beside(about, one) for one in _texts(given, "unless")),
         where={name: _codes(about, name, codes) for name, codes in given["where"].items()}
         if "where" in given
         else None,
@@ -182,13 +187,21 @@ def _fits(check: str, given: Mapping[str, Any], about: Place) -> None:
             raise ValueError("digit: is none of " + ", ".join(sorted(DIGITS)))
         case "unit" | "range" if given["element"] != _VALUE:
             raise ValueError(f"{given['element']}: a measurement is checked at {_VALUE}")
-        case "required" | "system" | "size" if about.root in ("Coding", "Identifier"):
+        case "unit" | "range" if not all(re.fullmatch(r"[0-9]{1,7}-[0-9]", c) and loinc(c) for c in given["loinc"]):
+            raise ValueError("loinc: is a list of LOINC codes")
+        case "size" if not about.many and not set(about.types) <= _LONG:
+            raise ValueError(f"{given['element']}: is neither an array nor a text")
+        case "required" | "system" | "size" if types()[about.root].kind != "resource":
             raise ValueError(f"{given['element']}: is no element of a resource")
 
 
 def _texts(given: Mapping[str, Any], key: str) -> tuple[str, ...]:
     found = given.get(key, ())
-    if isinstance(found, str) or not all(isinstance(one, str) and one for one in found) or (key in given and not found):
+    if (
+        not isinstance(found, list | tuple)
+        or not all(isinstance(one, str) and one for one in found)
+        or (key in given and not found)
+    ):
         raise ValueError(f"{key}: is a list of texts")
     return tuple(found)
 
@@ -202,7 +215,7 @@ def _whole(number: object) -> int:
 def _ranges(given: Mapping[str, Sequence[float]]) -> dict[str, Bounds]:
     found: dict[str, Bounds] = {}
     for unit, bounds in given.items():
-        if len(bounds) != 2 or not bounds[0] < bounds[1]:
+        if len(bounds) != 2 or any(type(one) not in (int, float) for one in bounds) or not bounds[0] < bounds[1]:
             raise ValueError(f"range.{unit}: is [least, most]")
         found[unit] = (bounds[0], bounds[1])
     return found
@@ -218,6 +231,6 @@ def _beside(about: Place, text: str) -> Place:
 
 def _codes(about: Place, name: str, codes: Sequence[str]) -> frozenset[str]:
     found = place(f"{about.root}.{name}")
-    if found.types != ("code",) or isinstance(codes, str):
+    if found.types != ("code",) or not isinstance(codes, list) or not codes:
         raise ValueError(f"where.{name}: is a list of an element's codes")
     return frozenset(codes)

@@ -135,10 +135,20 @@ def test_a_rule_is_read(tmp_path: Path) -> None:
         (('reason = "A reason that a reader can follow."', 'reason = ""'), "reason: is a text"),
         (('reason = "A reason that a reader can follow."', ""), "reason: is missing"),
         (('good = [\'{"resourceType":"Patient","gender":"male"}\']', "good = []"), "good: is a list of texts"),
-        (('check = "required"', 'check = "size"\nmost = 0'), "most: is a number above 0"),
+        (
+            ('element = "Patient.gender"\ncheck = "required"', 'element = "Patient.name"\ncheck = "size"\nmost = 0'),
+            "most: is",
+        ),
         (('check = "required"', 'check = "system"\nsystems = ["urn:x"]'), "Patient.gender: is no coded element"),
         (('check = "required"', 'check = "code"\nsystem = "http://loinc.org"'), "wherever it is, at Coding.code"),
         (('check = "required"', 'check = "unit"\nloinc = ["1-8"]\nunits = ["kg"]'), "is checked at Observation.value"),
+        (("Patient.gender", "HumanName.family"), "HumanName.family: is no element of a resource"),
+        (('check = "required"', 'check = "size"\nmost = 5'), "Patient.gender: is neither an array nor a text"),
+        (('id = "x"', 'id = "Smith, John"'), "id: is small letters, digits and hyphens"),
+        (
+            ('check = "required"\n', 'check = "unit"\nloinc = ["8867-5"]\nunits = ["kg"]\n'),
+            "Patient.gender: a measurement is checked at",
+        ),
         (("[[rule]]", "[[rules]]"), "holds [[rule]] and nothing else"),
         (('id = "x"', 'id = "ext-1"'), "there is a rule of this id already"),
     ],
@@ -176,6 +186,22 @@ _TYPES = st.sampled_from(["Observation", "Patient", "Bundle", "Questionnaire", "
 def test_no_json_however_wrong_makes_a_rule_fail(body: dict[str, object], name: str) -> None:
     for issue in Rules(ALL).issues({**body, "resourceType": name}):
         assert issue.rule in RULES
+
+
+def test_a_code_of_a_measurement_has_its_check_digit(tmp_path: Path) -> None:
+    text = RULE.replace("Patient.gender", "Observation.valueQuantity").replace(
+        '"required"', '"unit"\nloinc = ["8867-5"]\nunits = ["kg"]'
+    )
+    with pytest.raises(RulesError, match="loinc: is a list of LOINC codes"):
+        load("default", _folder(tmp_path, text))
+
+
+@pytest.mark.parametrize("status", ["entered-in-error", "cancelled"])
+def test_a_number_that_is_taken_back_is_not_judged_for_else_it_would_stand(status: str) -> None:
+    [rule] = [rule for rule in ALL if rule.id == "heart-rate-bounds"]
+    wrong = _resource(rule, rule.bad[0])
+    assert Rules([rule]).issues(wrong | {"status": "final"})
+    assert Rules([rule]).issues(wrong | {"status": status}) == []
 
 
 def test_each_concept_of_a_list_is_judged(tmp_path: Path) -> None:
