@@ -2,7 +2,7 @@
 
 ZONE=ingress    POST /v1/webhooks/medplum/{subscription}
 ZONE=clinical   POST /v1/push/{validation,deid,text,audit,operations,erase}, /v1/tasks/reconcile
-ZONE=analytics  POST /v1/push/{analytics,graph}
+ZONE=analytics  POST /v1/push/{analytics,graph,quality}
 ZONE=ops        POST /v1/push/index, /v1/tasks/dead-letters; pages under /ops
 """
 

@@ -16,7 +16,7 @@ from handlers import catalog
 from handlers.compatibility import event_breaks
 from handlers.event_schemas import payload, render, renderings
 from handlers.examples import HEADERS
-from shared.events.data import DATA, Data, OperationAudited, Quarantined, Row
+from shared.events.data import DATA, Data, OperationAudited, Quarantined, Row, RuleBroken
 from shared.settings import Zone
 from shared.subscriber import Subscription
 
@@ -90,7 +90,8 @@ def _channels() -> dict[str, Any]:
         made[on.dead_letter] = _channel(
             on.dead_letter, on.takes, f"What {on.handler} could not take in, time after time."
         )
-        made[on.quarantine] = _channel(on.quarantine, (Quarantined,), f"What {on.handler} set aside under a code.")
+        aside = (Quarantined, RuleBroken) if on.handler == "validation" else (Quarantined,)
+        made[on.quarantine] = _channel(on.quarantine, aside, f"What {on.handler} set aside under a code.")
     return made
 
 

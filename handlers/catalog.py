@@ -19,9 +19,9 @@ def clinical() -> tuple[Subscription, ...]:
 
 def analytics() -> tuple[Subscription, ...]:
     """Can not reach PHI."""
-    from handlers import analytics, graph
+    from handlers import analytics, graph, quality
 
-    return (analytics.ON, graph.ON)
+    return (analytics.ON, graph.ON, quality.ON)
 
 
 def subscriptions(zone: Zone = Zone.ALL) -> tuple[Subscription, ...]:

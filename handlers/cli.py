@@ -26,7 +26,7 @@ BENCHES = (
         "console",
     ),
     *("load", "push"),
-    *("attacks", "fuzz", "canary", "telemetry", "cdc", "graph", "image"),
+    *("attacks", "fuzz", "canary", "telemetry", "cdc", "graph", "image", "rules"),
 )
 
 
@@ -77,6 +77,12 @@ def _parser() -> argparse.ArgumentParser:
     deid_text.set_defaults(run=_deid_text)
 
     validate = commands.add_parser("validate", help="NDJSON resources in, one OperationOutcome a line out")
+    validate.add_argument("file", nargs="?", type=Path, metavar="FILE", help="NDJSON; without it, stdin")
+    which = validate.add_mutually_exclusive_group()
+    which.add_argument(
+        "--rules", choices=("none", "default", "us-core"), default="default", help="our rules beyond R4 (default)"
+    )
+    which.add_argument("--no-rules", dest="rules", action="store_const", const="none", help="R4 alone")
     validate.set_defaults(run=_validate)
 
     views = commands.add_parser("views", help="views over resources (SQL-on-FHIR): run one, judge them by a test suite")
@@ -332,10 +338,17 @@ def _deid_text(_: argparse.Namespace) -> int:
     return run(sys.stdin.buffer, sys.stdout.buffer)
 
 
-def _validate(_: argparse.Namespace) -> int:
+def _validate(options: argparse.Namespace) -> int:
     from shared.fhir.validation.command import run
 
-    return int(run(sys.stdin.buffer, sys.stdout.buffer, sys.stderr))
+    if options.file is None:
+        return run(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, options.rules)
+    try:
+        with _called(options.file).open("rb") as lines:
+            return run(lines, sys.stdout.buffer, sys.stderr, options.rules)
+    except OSError:
+        print("the file can not be read", file=sys.stderr)
+        return 2
 
 
 def _views(options: argparse.Namespace) -> int:

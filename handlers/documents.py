@@ -1,5 +1,6 @@
 """The tables in docs that say what the code says: written by `./dev python -m handlers.documents`, held by a test."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,9 @@ from handlers.licences import locked
 from handlers.provisioning.deployment import Deployment
 from shared.deid.policy import NAMES as POLICIES
 from shared.deid.policy import load
+from shared.fhir.validation import rules
+from shared.fhir.validation.issue import RULES as R4_RULES
+from shared.rules import INDEX
 from shared.settings import Settings, Tenant
 from shared.telemetry.metrics import METRICS, VALUES
 from shared.views.dictionary import dictionary
@@ -182,14 +186,47 @@ def metrics_table() -> str:
 
 def labels_table() -> str:
     """Every label, and the words that it may be."""
-    rows = [
-        (f"`{label}`", "each code of this page, or `none`" if label == "code" else ", ".join(sorted(values)))
-        for label, values in VALUES.items()
-    ]
+    elsewhere = {"code": "each code of this page, or `none`", "rule": "each rule of [validation.md](validation.md)"}
+    rows = [(f"`{label}`", elsewhere.get(label) or ", ".join(sorted(values))) for label, values in VALUES.items()]
     return _table(("label", "values"), rows)
 
 
+def rules_table() -> str:
+    """Every rule of ours that is on by default."""
+    return _rules("default")
+
+
+def us_core_table() -> str:
+    """The rules of the set that is switched on."""
+    return _rules(rules.US_CORE)
+
+
+def r4_rules_table() -> str:
+    """Every rule of FHIR R4 that we hold a resource against."""
+    return _table(
+        ("rule", "FHIR issue type", "what it says"), [(f"`{id}`", code, text) for id, (code, text) in R4_RULES.items()]
+    )
+
+
+def rules_index() -> str:
+    """schemas/validation/index.json: the closed list of all rules, for whoever may not import the FHIR layer."""
+    texts = {id: text for id, (_, text) in R4_RULES.items()} | {one.id: one.text for one in rules.load(rules.US_CORE)}
+    return json.dumps(dict(sorted(texts.items())), indent=2, ensure_ascii=False) + "\n"
+
+
+def _rules(set: str) -> str:
+    rows = [
+        (f"`{one.id}`", one.severity, f"`{one.element}`", one.text, one.reason)
+        for one in rules.load(rules.US_CORE)
+        if one.set == set
+    ]
+    return _table(("rule", "severity", "element", "what it says", "why"), rows)
+
+
 TABLES = {
+    "rules": rules_table,
+    "us_core": us_core_table,
+    "r4_rules": r4_rules_table,
     "licences": licences_table,
     "metrics": metrics_table,
     "labels": labels_table,
@@ -213,7 +250,7 @@ def render(text: str) -> str:
 def refresh(root: Path) -> list[Path]:
     """Write the pages that changed; which they were."""
     changed = []
-    for name, text in alerts.renderings(root).items():
+    for name, text in ({**alerts.renderings(root), str(INDEX.relative_to(root)): rules_index()}).items():
         path = root / name
         if not path.exists() or path.read_text() != text:
             path.write_text(text)

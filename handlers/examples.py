@@ -106,7 +106,16 @@ DATA_EXAMPLES: dict[str, dict[str, object]] = {
         "eventType": "io.starvit.fhir.resource.changed.v1",
         "event": _REFERENCE,
     },
+    "QualityFound": {
+        "project": "clinic",
+        "keyId": "k1",
+        "resourceType": "Observation",
+        "generation": 65536,
+        "errors": {},
+        "warnings": {"heart-rate-unit": 1, "observation-time": 1},
+    },
 }
+DATA_EXAMPLES["RuleBroken"] = DATA_EXAMPLES["Quarantined"] | {"rule": "format"}
 _ATTRIBUTES = {
     "specversion": "1.0",
     "id": "a1" * 32,

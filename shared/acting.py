@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -24,16 +25,18 @@ from shared.effects import (
     Publish,
     Purge,
     Record,
+    SetAside,
     Store,
     Supersede,
     Suppress,
+    Tally,
     Together,
 )
 from shared.erasures.port import Erasures
 from shared.errors import Code, Problem
-from shared.events.data import Act, Data, Quarantined, Reference, Validated
+from shared.events.data import Act, Data, QualityFound, Quarantined, Reference, RuleBroken, Validated
 from shared.events.envelope import Event
-from shared.sinks.port import AuditWriter, Publisher, Warehouse
+from shared.sinks.port import AuditWriter, Publisher, QualityLog, Warehouse
 from shared.subscriber import Subscription
 from shared.telemetry.metrics import CLINICAL_LAG
 from shared.telemetry.spans import client_span, onward, send_span
@@ -60,6 +63,7 @@ class Sinks:
     erasing: "Erasing | None" = None
     proving: "Proving | None" = None
     accounts: Accounts | None = None
+    quality: QualityLog | None = None
 
     async def apply(self, effect: Effect, on: Subscription, event: Event[Any]) -> None:
         """Do what the effect says, as handler `on`, because of `event`. Raises Problem. Safe to repeat."""
@@ -70,10 +74,13 @@ class Sinks:
                 if disclose:  # first: of what may have left, there is a record
                     self._account_for(disclose, on, event)
                 await self._publish(topic, id, data, on, key, correlation, fresh(), door=True)
-                self._lag(on, event)
+                if not isinstance(data, QualityFound):
+                    self._lag(on, event)
             case Store(row) if self.warehouse:
                 with client_span("bigquery append"):
                     await self.warehouse.write(row)
+            case Tally(found) if self.quality:
+                await self.quality.tally(found)
             case Record(project, tag, audit_event) if self.auditor:
                 await self.auditor.create_once(project, tag, audit_event)
             case Draw(picture) if self.graph:
@@ -98,6 +105,8 @@ class Sinks:
                     await self.apply(other, on, event)
             case Supersede(code, at):
                 raise Problem(code, at)
+            case SetAside(code, at, rule):
+                raise Problem(code, at, rule=rule)
             case _:
                 raise TypeError("this zone has no sink for the effect")
 
@@ -128,8 +137,9 @@ class Sinks:
         self.accounts.begin(act, event)
 
     async def set_aside(self, problem: Problem, on: Subscription, event: Event[Any] | None) -> None:
-        """Publish to the handler's quarantine: the code, the place, and the event's data if it parsed."""
-        data = Quarantined(
+        """Publish to the handler's quarantine: the code, the place and the rule, and the event's data if it parsed."""
+        model = partial(RuleBroken, rule=problem.rule) if problem.rule else Quarantined
+        data = model(
             handler=on.handler,
             topic=on.topic,
             code=problem.code.slug,

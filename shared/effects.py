@@ -13,6 +13,7 @@ from shared.erasures.port import Found
 from shared.errors import Code
 from shared.events.data import Data, Disclosure, Erasure, Reference
 from shared.graph.picture import Picture
+from shared.sinks.quality import QualityRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,15 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """Count in the warehouse that a rule was broken."""
+
+    row: QualityRow
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
-    """Create the AuditEvent in the project's Medplum, once for `tag`."""
+    """Create the AuditEvent, or what else accounts for something, in the project's Medplum, once for `tag`."""
 
     project: str
     tag: str
@@ -71,6 +79,15 @@ class Supersede:
 
     code: Code
     at: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """The last effect: what went before is done, and the message is set aside under this code, by this rule."""
+
+    code: Code
+    at: str
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,4 +139,18 @@ class Otherwise:
     other: "Effect"
 
 
-type Effect = Publish | Store | Record | Draw | NotErased | Suppress | Purge | Prove | Together | Otherwise | Supersede
+type Effect = (
+    Publish
+    | Store
+    | Tally
+    | Record
+    | Draw
+    | NotErased
+    | Suppress
+    | Purge
+    | Prove
+    | Together
+    | Otherwise
+    | Supersede
+    | SetAside
+)

@@ -126,13 +126,15 @@ class Code(Enum):
 class Problem(Exception):
     """A bad end: its code and the place (FHIRPath, attribute or header name) where it was found.
 
-    `retry_after` is in seconds, for TRY_AGAIN codes whose dependency said when to come back.
+    `rule` is the id of the validation rule that was broken, for RESOURCE_INVALID. `retry_after` is in seconds, for
+    TRY_AGAIN codes whose dependency said when to come back.
     """
 
-    def __init__(self, code: Code, at: str = "", *, retry_after: float | None = None) -> None:
+    def __init__(self, code: Code, at: str = "", *, rule: str = "", retry_after: float | None = None) -> None:
         super().__init__(code.slug, at)
         self.code = code
         self.at = at
+        self.rule = rule
         self.retry_after = retry_after
 
     def __str__(self) -> str:

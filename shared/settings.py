@@ -127,6 +127,15 @@ class Settings(BaseSettings):
     bigquery_endpoint: str = Field(default="", description="host:port of a local warehouse (gRPC); empty in the cloud")
     bigquery_url: str = Field(default="", description="URL of a local warehouse (REST); empty in the cloud")
     tigergraph_url: str = Field(default="", description="the TigerGraph server; empty: there is no graph")
+    rules: Literal["none", "default", "us-core"] = Field(
+        default="default",
+        description="our rules beyond FHIR R4 (docs/validation.md); us-core: the default ones and US Core's",
+    )
+    outcomes: Literal["none", "task", "audit-event"] = Field(
+        default="none",
+        description="where what validation found is written in Medplum: nowhere, as a Task or as an AuditEvent, "
+        "each with the OperationOutcome",
+    )
     text: Literal["dlp", "local", "withhold"] = Field(
         default="dlp", description="who scrubs free text after the local matcher: DLP, nobody; or no text leaves at all"
     )

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -38,6 +38,7 @@ from shared.phi import Phi
 from shared.sinks.bigquery import BigQueryWarehouse, schema, view_tables
 from shared.sinks.channels import publisher_client, subscriber_client
 from shared.sinks.pubsub import PubSubPublisher
+from shared.sinks.quality import QualityRow
 from shared.views import shipped
 from tests.rows import ROW
 from tests.tenant import settings
@@ -45,6 +46,19 @@ from tests.tenant import settings
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "analytics.md"
 WRITES = 1300
 DATASETS = {"clinic": ("safe-harbor", b"c" * 32), "research": ("expert", b"r" * 32)}
+
+
+ODD = QualityRow(
+    project="clinic",
+    key_id="k1",
+    key="0e" * 32,
+    rule="heart-rate-unit",
+    severity="warning",
+    resource_type="Observation",
+    day=date(2026, 11, 23),
+    findings=1,
+    generation=1 << 16,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +120,7 @@ async def _filled() -> Warehouse:
     for dataset, (policy, key) in DATASETS.items():
         door = Door("clinic", load(policy), Pseudonyms(key, dataset))
         await asyncio.gather(*(sink.write(row) for row in life(door)))
+        await sink.tally(replace(ODD, key_id=dataset))
     await sink.close()
     await embedded.stop()
     return embedded

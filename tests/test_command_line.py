@@ -63,12 +63,43 @@ def test_deid_warns_that_the_demo_key_hides_nothing() -> None:
 
 
 def test_validate_gives_an_outcome_for_each_line() -> None:
-    status, lines, _ = dev("validate", given=ndjson(*LINES, "not json"))
+    status, lines, _ = dev("validate", "--no-rules", given=ndjson(*LINES, "not json"))
     assert status == 1
     assert [line["resourceType"] for line in lines] == ["OperationOutcome"] * 4
     assert [line["issue"][0]["severity"] for line in lines] == ["information", "fatal", "information", "fatal"]
     assert dev("validate", given=ndjson(PATIENT))[0] == 0
     assert dev("validate")[0] == 0
+
+
+def test_validate_warns_by_our_rules_unless_told_otherwise_and_warnings_refuse_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "resources.ndjson"
+    file.write_text(ndjson(PATIENT))
+    found = {}
+    for name, arguments in {"none": ("--rules", "none"), "default": (), "us-core": ("--rules", "us-core")}.items():
+        status, [outcome], _ = dev("validate", str(file), *arguments)
+        assert status == 0
+        found[name] = {one["details"]["coding"][0]["code"] for one in outcome["issue"] if one["severity"] == "warning"}
+        assert "Canary" not in json.dumps(outcome)
+    assert found["none"] == set()
+    assert found["default"] == {"patient-birth-date"}
+    assert found["us-core"] == {"patient-birth-date", "us-core-patient-identifier"}
+    assert dev("validate", str(tmp_path / "nothing.ndjson"))[0] == 2
+
+
+def test_validate_refuses_what_a_rule_of_ours_calls_an_error() -> None:
+    cold = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "8310-5"}]},
+        "valueQuantity": {"value": 98.6, "system": "http://unitsofmeasure.org", "code": "Cel"},
+    }
+    status, [outcome], _ = dev("validate", given=ndjson(cold))
+    assert status == 1
+    [error] = [one for one in outcome["issue"] if one["severity"] == "error"]
+    assert error["details"]["coding"][0]["code"] == "body-temperature-bounds"
+    assert error["expression"] == ["Observation.valueQuantity"]
+    assert "98.6" not in json.dumps(outcome)
+    assert dev("validate", "--no-rules", given=ndjson(cold))[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from handlers.documents import TABLES, render
+from handlers.documents import TABLES, render, rules_index
+from shared.rules import INDEX
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -18,6 +19,10 @@ def test_a_page_is_current(page: Path) -> None:
 def test_every_table_is_on_a_page() -> None:
     text = "".join(page.read_text() for page in PAGES)
     assert all(f"<!-- generated: {name} -->" in text for name in TABLES)
+
+
+def test_the_index_of_rules_is_current() -> None:
+    assert INDEX.read_text() == rules_index(), "run ./dev python -m handlers.documents"
 
 
 def test_every_setting_says_what_it_does() -> None:

@@ -130,7 +130,7 @@ class Desk:
             event,
             entries,
             ledger,
-            meaning(newest.code) if newest else "",
+            meaning(newest.code, newest.rule) if newest else "",
             advice(code) if code else "",
             self._trace_url(newest.trace) if newest else "",
         )

@@ -19,8 +19,19 @@ from pydantic import ValidationError
 from handlers import catalog
 from shared.deadletters.port import Entry
 from shared.errors import Code, End
-from shared.events.data import DATA, Accessed, Accounted, Changed, Data, DeletionClaimed, Quarantined, Validated
+from shared.events.data import (
+    DATA,
+    Accessed,
+    Accounted,
+    Changed,
+    Data,
+    DeletionClaimed,
+    Quarantined,
+    RuleBroken,
+    Validated,
+)
 from shared.events.envelope import CONTENT_TYPE, Message
+from shared.rules import RULES, TEXTS
 from shared.subscriber import Subscription
 from shared.telemetry.trace import is_correlation, is_traceparent, trace_id
 
@@ -48,11 +59,11 @@ class Delivered:
     message: Message
 
 
-def meaning(code: str) -> str:
-    """What a code says. A dead letter's own is `dead-letter`."""
+def meaning(code: str, rule: str = "") -> str:
+    """What a code says, and the rule that was broken. A dead letter's own code is `dead-letter`."""
     if code == DEAD_LETTER:
         return "Pub/Sub gave up after the subscription's last delivery attempt; the attempts' codes are in the ledger."
-    return Code.of(code).value.text
+    return " ".join([Code.of(code).value.text, *([f"Rule {rule}: {TEXTS[rule]}"] if rule in RULES else [])])
 
 
 @cache
@@ -94,6 +105,7 @@ def entry_of(delivered: Delivered, names: Mapping[str, str]) -> Entry:
         correlation=correlation if is_correlation(correlation) else None,
         trace=trace_id(trace) if is_traceparent(trace) else "",
         replayable=event is not None and data is not None,
+        rule=aside.rule if isinstance(aside, RuleBroken) and aside.rule in RULES else "",
     )
 
 
@@ -131,10 +143,12 @@ def _owners() -> dict[str, Subscription]:
 
 
 def _quarantined(data: bytes) -> Quarantined | None:
-    try:
-        return Quarantined.model_validate_json(data)
-    except ValidationError:
-        return None
+    for model in (Quarantined, RuleBroken):
+        try:
+            return model.model_validate_json(data)
+        except ValidationError:
+            continue
+    return None
 
 
 def _code(aside: Quarantined | None) -> str:

@@ -36,7 +36,12 @@ QUIET = 0.6  # seconds without anything on its way, after which the path is at r
 PATIENCE = 240.0  # seconds after which a path that does not come to rest is judged as it is
 GRAPH_PATIENCE = 60.0  # seconds in which the graph, which comes after, has got nowhere; it asks once a second
 AUDIT_PATIENCE = 10.0  # seconds for which the audit backlog is watched draining; Medplum's quota may want longer
-BEYOND = ("fhir.deidentified", "analytics.committed", "analytics.quarantine")  # the outgoing topics' names begin so
+BEYOND = (
+    "fhir.deidentified",
+    "analytics.committed",
+    "analytics.quarantine",
+    "quality.",
+)  # the outgoing topics' names begin so
 
 
 class Demo:

@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from handlers import analytics, catalog
+from handlers import analytics, catalog, quality
 from handlers.endpoints import World
 from handlers.graph import draw, versions
 from handlers.graph.wiring import Parts, opened
@@ -12,6 +12,7 @@ from shared.acting import Sinks
 from shared.erasures.port import Erasures
 from shared.sinks.bigquery import BigQueryWarehouse
 from shared.sinks.erasing import BigQueryErasing, Guarded, Proving
+from shared.subscriber import NOTHING
 
 
 async def open(world: World, stack: AsyncExitStack, called: Called, sinks: Sinks, erasures: Erasures) -> Sinks:
@@ -34,10 +35,12 @@ async def open(world: World, stack: AsyncExitStack, called: Called, sinks: Sinks
             releases=releases,
             outgoing=catalog.outgoing(settings.tenants),
         ),
+        quality.tally.bind(NOTHING, releases=releases),
     )
     return replace(
         sinks,
         warehouse=Guarded(warehouse, erasures, erasing),
+        quality=warehouse,
         graph=graph.settled if graph else None,
         erasing=erasing,
         proving=proving,

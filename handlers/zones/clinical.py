@@ -48,7 +48,13 @@ async def open(
 
     projects = {tenant.name: tenant.project for tenant in settings.tenants}
     world.serve(
-        validation.validate.bind(for_validation.read(), validator=Validator(), ids=ids),
+        validation.validate.bind(
+            for_validation.read(),
+            validator=Validator(settings.rules),
+            ids=ids,
+            doors=doors,
+            outcomes=settings.outcomes,
+        ),
         deid.deidentify.bind(for_deid.read(), doors=doors, ids=ids, prose=prose(deid.ON), erasures=erasures),
         deid.retext.bind(for_text.read(), doors=doors, prose=prose(deid.TEXT), erasures=erasures),
         audit.audit.bind(

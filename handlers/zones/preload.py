@@ -45,7 +45,9 @@ def preload(zone: str) -> None:
 def _clinical() -> None:
     from shared.deid import policy
     from shared.deid.text.lexicon import lexicon
+    from shared.fhir.validation import rules
 
+    rules.load("default")
     for name in policy.NAMES:
         policy.load(name)
     lexicon()

@@ -61,6 +61,7 @@ class Entry:
     twin: bool = False  # the plan has another message of the same event
     moved: str = ""  # when it was replayed or purged
     revision: int = 0
+    rule: str = ""  # the validation rule that was broken: of shared/rules.py, or none
 
     @property
     def key(self) -> str:

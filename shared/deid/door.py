@@ -53,7 +53,7 @@ class Door:
         epoch: int | None = None,
     ) -> None:
         self.pseudonyms = pseudonyms
-        self._tenant = tenant_name
+        self.tenant = tenant_name
         self.policy = policy
         self._today = today
         self._epoch = epoch
@@ -76,7 +76,7 @@ class Door:
         if resource is None and not deleted:
             raise ValueError("a write has a resource")  # a tombstone would hide what is there
         return SafeRow(
-            project=self._tenant,
+            project=self.tenant,
             resource_type=reference.type,
             key=key,
             sequence=sequence(
@@ -98,7 +98,7 @@ class Door:
     def tombstone(self, resource_type: str, key: str, version: str, sequence: str, generation: int) -> SafeRow:
         """The tombstone of a row whose resource is no longer there, from the row's own keys (reconcile has no more)."""
         return SafeRow(
-            project=self._tenant,
+            project=self.tenant,
             resource_type=resource_type,
             key=key,
             sequence=buried(sequence),

@@ -40,6 +40,8 @@ Handler = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,16}$")]
 Policy = Annotated[str, StringConstraints(pattern=r"^[a-z\-]{1,32}$")]
 Operator = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@+\-]{1,80}$")]
 Correlation = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9\-]{1,64}$")]  # of shared/rules.py
+Count = Annotated[int, Field(ge=1)]
 Sequence = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,16}(/[0-9a-f]{1,16}){0,3}$")]  # BigQuery CDC
 
 
@@ -291,10 +293,36 @@ class Quarantined(Data):
     event: dict[str, object] | None
 
 
+class RuleBroken(Quarantined):
+    """validation.quarantine: a version set aside by a rule, of R4's or ours; the first that it broke.
+
+    A type of its own, since a closed one takes no new field: a reader of `Quarantined` may be older than this.
+    """
+
+    TYPE = "io.starvit.quarantined.v2"
+    rule: RuleId
+
+
+class QualityFound(Data):
+    """quality.found: what validation found in a version of some resource. Which one, and whose, is not said.
+
+    `project` is the tenant's public name. The event's id is derived with the dataset's key and is nowhere else. The rules
+    that were broken, each with how often: `errors` set the version aside, `warnings` did not.
+    """
+
+    TYPE = "io.starvit.quality.found.v1"
+    project: Project
+    key_id: str
+    resource_type: ResourceType
+    generation: Generation
+    errors: dict[RuleId, Count]
+    warnings: dict[RuleId, Count]
+
+
 DATA: dict[str, type[Data]] = {
     model.TYPE: model
     for model in (
         *(Changed, DeletionClaimed, Validated, Accessed, Accounted, Deidentified, Row, Committed),
-        *(OperationAudited, Quarantined, ErasureOrdered, Erasure),
+        *(OperationAudited, Quarantined, RuleBroken, ErasureOrdered, Erasure, QualityFound),
     )
 }

@@ -1,4 +1,4 @@
-"""One tenant's AuditEvents on their way to Medplum: those that are wanted at once are written in one batch.
+"""One tenant's AuditEvents, and Tasks, on their way to Medplum: those that are wanted at once are written in one batch.
 
     create_once(tag) ─┐                                      ┌─► 201, 200, 412: written, or there before
     create_once(tag) ─┼─► [this] ─► one Bundle, one client ──┼─► 429: the next client; when all are spent, MEDPLUM_BUSY
@@ -23,7 +23,7 @@ from shared.batching import Batcher
 from shared.errors import Code, Problem
 from shared.fhir.account import CONDITIONAL_CREATE, IN_BATCH, Account
 from shared.fhir.event_tag import EVENT_SYSTEM, tagged
-from shared.fhir.port import Resource
+from shared.fhir.port import ACCOUNTS, Resource
 from shared.telemetry.metrics import BATCH_ITEMS, BATCHES
 
 _MOST = 100  # entries: Medplum takes about 7 ms for each
@@ -33,6 +33,7 @@ _ANSWER = 50_000  # bytes that the answer to an entry may be long: it shows the 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
+    kind: str  # AuditEvent, or Task
     tag: str
     content: bytes
 
@@ -51,7 +52,10 @@ class Auditors:
         """See port.AuditWriter."""
         if not self._accounts:
             raise Problem(Code.MEDPLUM_DENIED, "auditors")
-        return await self._batcher.submit(_Record(tag, orjson.dumps(tagged(audit_event, tag))))
+        kind = str(audit_event.get("resourceType"))
+        if kind not in ACCOUNTS:
+            raise Problem(Code.AUDIT_REFUSED, "resourceType")
+        return await self._batcher.submit(_Record(kind, tag, orjson.dumps(tagged(audit_event, tag))))
 
     async def _write(self, records: Sequence[_Record]) -> Sequence[bool | Exception]:
         """An end for each record: the clients are asked in turn until none is left to write, or no client with points."""
@@ -108,7 +112,7 @@ async def _ask(account: Account, records: Sequence[_Record]) -> Sequence[bool | 
 async def _single(account: Account, record: _Record) -> bool | Exception | None:
     answer = await account.request(
         "POST",
-        "AuditEvent",
+        record.kind,
         points=CONDITIONAL_CREATE,
         limit=_ANSWER,
         headers={"Content-Type": "application/fhir+json", "If-None-Exist": _condition(record)},
@@ -134,7 +138,7 @@ def _end(status: int) -> bool | Exception | None:
 
 
 def _entry(record: _Record) -> bytes:
-    request = orjson.dumps({"method": "POST", "url": "AuditEvent", "ifNoneExist": _condition(record)})
+    request = orjson.dumps({"method": "POST", "url": record.kind, "ifNoneExist": _condition(record)})
     return b'{"request":' + request + b',"resource":' + record.content + b"}"
 
 

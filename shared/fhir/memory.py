@@ -16,7 +16,7 @@ from shared.events.data import DeletionClaimed, Reference
 from shared.fhir.answers import current_in, version_in
 from shared.fhir.event_tag import tagged
 from shared.fhir.listing import Listing, Place, listing_in, order
-from shared.fhir.port import Deletion, Page, Resource, Version
+from shared.fhir.port import ACCOUNTS, Deletion, Page, Resource, Version
 from shared.phi import Phi
 
 type _Key = tuple[str, str, str]  # project, type, id
@@ -143,8 +143,8 @@ class MemoryFhir:
     async def create_once(self, project: str, tag: str, audit_event: Resource) -> bool:
         """See port.AuditWriter."""
         self._enter(project)
-        if audit_event.get("resourceType") != "AuditEvent":
-            raise Problem(Code.AUDIT_REFUSED, "AuditEvent")
+        if audit_event.get("resourceType") not in ACCOUNTS:
+            raise Problem(Code.AUDIT_REFUSED, "resourceType")
         if tag in self.audits[project]:
             return False
         self.audits[project][tag] = tagged(audit_event, tag)

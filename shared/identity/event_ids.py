@@ -36,6 +36,10 @@ class EventIds:
         """An access to PHI: once for each handler and event, however often it is tried."""
         return self._name("accessed", handler, event_id)
 
+    def outcome(self, event_id: str, found: str) -> str:
+        """The record of what validation found in a version: another one if under other rules it finds something else."""
+        return self._name("outcome", event_id, found)
+
     def ordering(self, type: str, id: str) -> str:
         """The ordering key of a resource."""
         return self._name("ordering", type, id)

@@ -11,6 +11,7 @@ from shared.sinks.bigquery.view_rows import RecordEncoder
 from shared.sinks.changes.port import DEPTH, Change
 from shared.sinks.erasing.port import CURRENT, LOG
 from shared.sinks.keys.port import KeyRow, asked, by_key
+from shared.sinks.quality import QualityRow
 from shared.sinks.records import Record, Recorder, Views
 from shared.sinks.sequence import padded
 from shared.views import by_type
@@ -19,7 +20,7 @@ type Key = tuple[str, str, str]  # project, resource type, key
 
 
 class MemoryWarehouse:
-    """Keeps shared.sinks.port.Warehouse, shared.sinks.keys.WarehouseKeys, shared.sinks.changes.Changes and
+    """Keeps shared.sinks.port.Warehouse and QualityLog, shared.sinks.keys.WarehouseKeys, shared.sinks.changes.Changes and
     shared.sinks.erasing.Erasing (which has no clock here: `since` is the beginning of time).
 
     `projects`: the tenants that have a dataset; for every key id, unless `key_ids` says for which. `views`: the views of
@@ -36,6 +37,7 @@ class MemoryWarehouse:
         self._failures: deque[Problem] = deque()
         self.current: dict[Key, SafeRow] = {}
         self.log: list[SafeRow] = []
+        self.quality: dict[tuple[str, str, str, str], QualityRow] = {}  # project, key, rule, severity
         self.records: dict[Key, list[Record]] = {}  # of the current row
 
     async def write(self, row: SafeRow) -> None:
@@ -49,6 +51,12 @@ class MemoryWarehouse:
             self.current[key] = row
             self.records[key] = [self._fit(record, row) for record in self._recorder.records(row)]
         self.log.append(row)
+
+    async def tally(self, row: QualityRow) -> None:
+        """Keeps shared.sinks.port.QualityLog."""
+        self._dataset(row.project, row.key_id)
+        self._fail()
+        self.quality[row.project, row.key, row.rule, row.severity] = row
 
     def fail(self, problems: Iterable[Problem]) -> None:
         """The next writes and questions end like this, one after the other, and leave nothing behind."""

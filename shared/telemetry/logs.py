@@ -58,6 +58,7 @@ FIELDS: Mapping[str, type[int] | type[float] | re.Pattern[str] | frozenset[str]]
     "topic": _TOPIC,
     "subscription": _TOPIC,
     "code": VALUES["code"] | {"dead-letter"},
+    "rule": VALUES["rule"],
     "outcome": VALUES["outcome"] | set(State) | set(Stage),
     "status": int,
     "duration_ms": float,

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from shared.errors import Code, End
+from shared.rules import RULES
 
 type Kind = Literal["counter", "gauge", "distribution"]
-type Label = Literal["handler", "outcome", "code", "dependency", "operation", "client", "answer", "what"]
+type Label = Literal["handler", "outcome", "code", "rule", "dependency", "operation", "client", "answer", "what"]
 type Key = tuple[str, ...]  # the metric's name and its labels' values
 
 # The values that a label may have. Handlers are those of the catalog and the three that no subscription of it feeds.
@@ -32,10 +33,12 @@ VALUES: dict[Label, frozenset[str]] = {
             "analytics",
             "graph",
             "erase",
+            "quality",
         }
     ),
     "outcome": frozenset({"done", "duplicate", *(end.name.lower() for end in End)}),
     "code": frozenset({"none", *(code.slug for code in Code)}),
+    "rule": RULES,
     "dependency": frozenset({"pubsub", "bigquery", "dlp"}),
     "operation": frozenset({"claim", "finish", "renew", "reopen", "get"}),
     "client": frozenset({"reader", "sweeper", "auditor"}),
@@ -151,6 +154,13 @@ CLINICAL_LAG = Distribution(
 IN_FLIGHT = Gauge("in_flight", "gauge", "1", "messages in work at this moment", ("handler",))
 GATES_SHUT = Gauge("gates_shut", "gauge", "1", "tenants whose messages a handler takes none of for now", ("handler",))
 QUARANTINED = Counter("quarantined", "counter", "1", "messages published to quarantine", ("handler", "code"))
+RULES_BROKEN = Counter(
+    "rules_broken",
+    "counter",
+    "1",
+    "rules that a validated version broke, each counted once for it; a retry counts again",
+    ("rule",),
+)
 LEASE_WAITS = Counter("lease_waits", "counter", "1", "looks at a lease that another worker held", ("handler",))
 WEBHOOKS = Counter("webhooks", "counter", "1", "webhooks that ended, by how and under which code", ("outcome", "code"))
 LEDGER_TRIPS = Counter("ledger_trips", "counter", "1", "calls that reached the ledger's store", ("operation",))

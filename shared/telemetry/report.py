@@ -149,6 +149,7 @@ def indexed(entry: Entry) -> None:
         handler=entry.handler,
         topic=entry.topic,
         code=entry.code,
+        rule=entry.rule or None,
         outcome=entry.state.value,
         event_id=entry.event,
         tenant=entry.project,

@@ -23,6 +23,7 @@ from shared.settings import Client, Tenant
 PROJECT = "4d135744-b70e-416a-9d4c-cae3d05fde06"
 OTHER = "9b8f4c38-0b8e-4a83-9c2e-6d5f0f1b2a3c"
 LIMIT = 20_000
+TASK = {"resourceType": "Task", "status": "requested", "intent": "proposal"}
 AUDIT = {
     "resourceType": "AuditEvent",
     "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest"},

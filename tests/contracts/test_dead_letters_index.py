@@ -49,6 +49,7 @@ ENTRY = Entry(
     correlation="3fa85f64-5717-4562-b3fc-2c963f66afa6",
     trace="1" * 32,
     replayable=True,
+    rule="format",
 )
 PLAN = Plan(
     id="c5" * 16,

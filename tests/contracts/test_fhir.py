@@ -9,7 +9,7 @@ import pytest
 from shared.errors import Code, Problem
 from shared.events.data import Reference
 from shared.fhir.port import Deletion
-from tests.contracts.fhir_worlds import AUDIT, LIMIT, OTHER, PROJECT, MemoryWorld, World, claim, over_http
+from tests.contracts.fhir_worlds import AUDIT, LIMIT, OTHER, PROJECT, TASK, MemoryWorld, World, claim, over_http
 
 PATIENT = {"resourceType": "Patient", "gender": "female", "name": [{"family": "Müller"}]}
 
@@ -170,6 +170,11 @@ async def test_another_tag_or_project_makes_another_audit_event(world: World) ->
     for project, tag in ((PROJECT, "a"), (PROJECT, "b"), (OTHER, "a")):
         assert await world.auditor.create_once(project, tag, AUDIT)
     assert (len(world.audits(PROJECT)), len(world.audits(OTHER))) == (2, 1)
+
+
+async def test_a_task_that_accounts_for_something_is_created_once_too(world: World) -> None:
+    created = await asyncio.gather(*(world.auditor.create_once(PROJECT, "t" * 32, TASK) for _ in range(6)))
+    assert Counter(created) == {True: 1, False: 5}
 
 
 async def test_what_is_no_audit_event_is_refused_for_good(world: World) -> None:

@@ -104,7 +104,8 @@ async def test_googles_client_provisions_what_the_schemas_say(ask: Ask, embedded
         client.create_dataset("south_data")
         with pytest.raises(Conflict):
             client.create_dataset("south_data")
-        for name in schema.TABLES:
+        tables = (*schema.TABLES, schema.QUALITY)
+        for name in tables:
             client.create_table(bigquery.Table.from_api_repr(schema.table(name, "starvit", "south_data")))
         for name in schema.VIEWS:
             client.create_table(bigquery.Table.from_api_repr(schema.view(name, "starvit", "south_data")))
@@ -113,7 +114,7 @@ async def test_googles_client_provisions_what_the_schemas_say(ask: Ask, embedded
             )
         with pytest.raises(NotFound):
             client.get_table("south_data.nothing")
-        assert {table.table_id for table in client.list_tables("south_data")} == {*schema.TABLES, *schema.VIEWS}
+        assert {table.table_id for table in client.list_tables("south_data")} == {*tables, *schema.VIEWS}
         return client.get_table("south_data.current_rows")
 
     table = await ask(provision)

@@ -80,7 +80,7 @@ def test_a_view_is_described_and_reads_columns_that_its_table_has(name: str) -> 
             pytest.fail("no query")
     with duckdb.connect() as connection:
         connection.execute('ATTACH \':memory:\' AS "a-project"; CREATE SCHEMA "a-project".a_dataset')
-        for table in schema.TABLES:
+        for table in (*schema.TABLES, schema.QUALITY):
             described = ", ".join(
                 f"{c.name} {BIGQUERY_TO_DUCKDB[c.type]}" for c in columns(schema.table(table, "", ""))
             )

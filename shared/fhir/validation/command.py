@@ -6,14 +6,15 @@ import orjson
 
 from shared.fhir.validation import Issue, Validator
 from shared.fhir.validation.outcome import operation_outcome, refused
+from shared.fhir.validation.rules import Set
 from shared.strict_json import NotStrictJson, parse_object
 
 _SHOWN_EVERY = 1000  # lines between updates of the progress display
 
 
-def run(lines: BinaryIO, out: BinaryIO, progress: TextIO) -> int:
-    """0 if no resource was refused, 1 if some were."""
-    validator, bad, number = Validator(), 0, 0
+def run(lines: BinaryIO, out: BinaryIO, progress: TextIO, rules: Set = "default") -> int:
+    """0 if no resource was refused (warnings alone refuse none), 1 if some were."""
+    validator, bad, number = Validator(rules), 0, 0
     for number, line in enumerate(lines, 1):
         issues = _issues(validator, line.strip())
         bad += refused(issues)

@@ -29,18 +29,22 @@ RULES: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One finding. `path` is a FHIRPath of element names and indices; an unknown element is told by its parent's path."""
+    """One finding. `path` is a FHIRPath of element names and indices; an unknown element is told by its parent's path.
+
+    `meaning`: the IssueType and the text of a rule of ours (rules.py); R4's own stand in RULES.
+    """
 
     severity: Severity
     rule: str
     path: str
+    meaning: tuple[str, str] | None = None
 
     @property
     def code(self) -> str:
         """The FHIR IssueType."""
-        return RULES[self.rule][0]
+        return (self.meaning or RULES[self.rule])[0]
 
     @property
     def text(self) -> str:
         """What the rule says."""
-        return RULES[self.rule][1]
+        return (self.meaning or RULES[self.rule])[1]

@@ -11,13 +11,16 @@ from pathlib import Path
 from shared.sinks.bigquery import wire
 from shared.sinks.bigquery.columns import Column, columns, primary_key
 
-__all__ = ["CHANGES", "CURRENT", "TABLES", "VIEWS", "VIEW_ROWS", "Column", "columns", "primary_key", "table", "view"]
+__all__ = [
+    *("CHANGES", "CURRENT", "QUALITY", "TABLES", "VIEWS", "VIEW_ROWS"),
+    *("Column", "columns", "primary_key", "table", "view"),
+]
 
 SCHEMAS = Path(__file__).parents[3] / "schemas" / "bigquery"
 
-CURRENT, CHANGES, VIEW_ROWS = "current_rows", "change_rows", "view_rows"
+CURRENT, CHANGES, VIEW_ROWS, QUALITY = "current_rows", "change_rows", "view_rows", "quality_rows"
 TABLES = (CURRENT, CHANGES)
-VIEWS = ("resources", "change_log", "keys", "versions", "freshness", "row_counts", "policy_versions")
+VIEWS = ("resources", "change_log", "keys", "versions", "freshness", "row_counts", "policy_versions", "data_quality")
 
 type Resource = dict[str, object]  # of BigQuery's REST
 

@@ -63,7 +63,7 @@ def table(view: View, policy: str, project: str, dataset: str) -> schema.Resourc
 
 def published(view: View, policy: str, project: str, dataset: str) -> schema.Resource:
     """The REST resource of the view that analysts read."""
-    if view.name in (*schema.TABLES, *schema.VIEWS) or view.name.startswith("view_"):
+    if view.name in (*schema.TABLES, schema.QUALITY, *schema.VIEWS) or view.name.startswith("view_"):
         raise ValueError(f"a view may not be named {view.name}")
     own = [f"line.`{column.name}`" for column in warehouse_columns(view, policy)]
     origin = [f"record.`{name}` AS `_{name}`" for name in _ORIGIN]
@@ -89,7 +89,7 @@ def dataset(project: str, name: str, policy: str, views: tuple[View, ...] | None
     """All tables and views of a dataset under a policy, each after what it reads."""
     shown = shipped() if views is None else views
     return [
-        *(schema.table(one, project, name) for one in schema.TABLES),
+        *(schema.table(one, project, name) for one in (*schema.TABLES, schema.QUALITY)),
         *(table(one, policy, project, name) for one in shown),
         *(schema.view(one, project, name) for one in schema.VIEWS),
         *(published(one, policy, project, name) for one in shown),

@@ -3,6 +3,7 @@
                       ┌─► current_rows   default stream, UPSERT with a sequence: the newest wins, whatever the order
     SafeRow ─► [this] ┼─► change_rows    default stream, append; a repeat is hidden by the view `change_log`
                       └─► view_<name>    default stream, UPSERT: the rows of each shipped view of the type, as one record
+    QualityRow ─────────► quality_rows   default stream, UPSERT: a repeat is the same row
 
 Client, channel and streams are made on the first write, inside the running loop: gRPC does not survive a fork. With an
 `endpoint` (one machine) the channel is plain; else it is TLS with the workload's own identity.
@@ -16,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from shared.deid.row import SafeRow
 from shared.errors import Code, Problem
-from shared.sinks.bigquery import schema, view_tables, wire
+from shared.sinks.bigquery import quality_rows, schema, view_tables, wire
 from shared.sinks.bigquery.append import Appender
 from shared.sinks.bigquery.columns import Column
 from shared.sinks.bigquery.rows import encode
 from shared.sinks.bigquery.stream import Open
 from shared.sinks.bigquery.view_rows import RecordEncoder
 from shared.sinks.channels import connected
+from shared.sinks.quality import QualityRow
 from shared.sinks.records import Record, Recorder, Views, failure
 from shared.views import by_type, shipped
 
@@ -71,6 +73,14 @@ class BigQueryWarehouse:
         for end in ends:
             if end is not None:
                 raise end
+
+    async def tally(self, row: QualityRow) -> None:
+        """Keeps shared.sinks.port.QualityLog."""
+        dataset = self._datasets.get((row.project, row.key_id))
+        if dataset is None:
+            raise Problem(Code.UNKNOWN_PROJECT, "project")
+        encoded = quality_rows.encode(row, int(self._clock() * 1_000_000))
+        await self._appender(dataset, schema.QUALITY).append(encoded)
 
     async def warm(self) -> None:
         """Pay for imports, views and client now, not in the first write. After the fork, in the running loop."""
