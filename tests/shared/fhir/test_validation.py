@@ -46,11 +46,12 @@ OBSERVATION: dict[str, Any] = {
         {"code": {"text": "diastolic"}, "valueInteger": 80},
     ],
 }
+_ABSENT = {"extension": [{"url": "http://example.org/absent", "valueCode": "unknown"}]}
 PATIENT: dict[str, Any] = {
     "resourceType": "Patient",
     "id": "p1",
     "active": True,
-    "name": [{"family": "Family", "given": ["First", None], "_given": [None, {"id": "x"}]}],
+    "name": [{"family": "Family", "given": ["First", None], "_given": [None, _ABSENT]}],
     "gender": "female",
     "birthDate": "1980-02",
     "multipleBirthInteger": 2,
@@ -215,7 +216,11 @@ MUTANTS: dict[str, tuple[dict[str, Any], Callable[[Any], None], tuple[str, str]]
         _drop("extension", 0, "url"),
         ("cardinality-min", "Observation.extension[0].url"),
     ),
-    "a contained resource that is not there": (OBS, _set("device", "reference", "#d2"), ("ref-1", "Observation")),
+    "a contained resource that is not there": (
+        OBS,
+        _set("device", "reference", "#d2"),
+        ("ref-1", "Observation.device"),
+    ),
     "a contained resource in another": (
         OBS,
         _set("contained", 0, "contained", [{"resourceType": "Device"}]),
@@ -245,8 +250,8 @@ def test_a_broken_rule_is_found_where_it_is_broken(why: str) -> None:
     assert expected in broken(resource, change)
 
 
-def test_a_reference_that_medplum_would_store_is_only_a_warning() -> None:
-    changed = OBSERVATION | {"subject": {"reference": "Medication/m1"}}
+def test_a_reference_to_a_resource_of_medplums_own_is_only_a_warning() -> None:
+    changed = OBSERVATION | {"subject": {"reference": "ClientApplication/c1"}}
     assert [issue.severity for issue in issues(changed)] == ["warning"]
     assert not refused(issues(changed))
 
