@@ -11,7 +11,7 @@ from functools import cache
 
 from shared.fhir.elements import Element, codes
 from shared.fhir.validation.facts import facts
-from shared.fhir.validation.findings import Check, Findings, Known, wrong
+from shared.fhir.validation.findings import Check, Known, Told
 
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+*\-]+/[A-Za-z0-9!#$&^_.+*\-]+(?:\s*;.*)?|xml|json|ttl")
 
@@ -49,10 +49,10 @@ def _codes(value_set: str) -> Container[object] | None:
 
 
 def _code(check: Check, allowed: Container[object]) -> Check:
-    def code(value: object, known: Known, depth: int) -> Findings | None:
+    def code(value: object, known: Known, depth: int) -> Told:
         if type(value) is str and value in allowed:
             return None
-        return check(value, known, depth) or wrong("required-binding")
+        return check(value, known, depth) or "required-binding"
 
     return code
 
@@ -62,19 +62,19 @@ def _member(coding: Mapping[str, object], parts: Systems) -> bool:
 
 
 def _coding(check: Check, parts: Systems) -> Check:
-    def coding(value: object, known: Known, depth: int) -> Findings | None:
+    def coding(value: object, known: Known, depth: int) -> Told:
         if (found := check(value, known, depth)) is not None:
             return found
-        return None if _member(value, parts) else wrong("required-binding")  # type: ignore[arg-type]  # it passed
+        return None if _member(value, parts) else "required-binding"  # type: ignore[arg-type]  # it passed
 
     return coding
 
 
 def _concept(check: Check, parts: Systems) -> Check:
-    def concept(value: object, known: Known, depth: int) -> Findings | None:
+    def concept(value: object, known: Known, depth: int) -> Told:
         if (found := check(value, known, depth)) is not None:
             return found
         given = value.get("coding", ())  # type: ignore[attr-defined]  # it passed
-        return None if any(_member(one, parts) for one in given) else wrong("required-binding")
+        return None if any(_member(one, parts) for one in given) else "required-binding"
 
     return concept

@@ -9,20 +9,21 @@ from shared.fhir.validation.issue import Severity
 
 MOST = 100  # findings told of one place and all below it: a hostile body may have a million
 
+WARNINGS = frozenset({"narrative-unfilled"})  # the rules of a single value that are no errors
+
 type Finding = tuple[Severity, str, str]  # the rule, and where below here: "", ".given[0]", "[2].code"
 type Findings = list[Finding]
+type Told = str | Findings | None  # a rule broken just here, or what is wrong here and below
 type Known = Mapping[str, str]  # the text of a reference within this resource or bundle → the type that it points at
-type Check = Callable[[object, Known, int], Findings | None]  # the int is how deep this lies
+type Check = Callable[[object, Known, int], Told]  # the int is how deep this lies
 
 
-def wrong(rule: str, place: str = "") -> Findings:
-    """One error."""
-    return [("error", rule, place)]
-
-
-def below(step: str, found: Findings) -> Findings:
+def below(step: str, told: str | Findings, value: object) -> Findings:
     """The same, told from one step above."""
-    return [(severity, rule, step + place) for severity, rule, place in found]
+    if isinstance(told, str):
+        rule = _of_no_use(value) if told == "json-type" else told
+        return [("warning" if rule in WARNINGS else "error", rule, step)]
+    return [(severity, rule, step + place) for severity, rule, place in told]
 
 
 def stops(found: Findings) -> bool:
@@ -30,7 +31,7 @@ def stops(found: Findings) -> bool:
     return any(severity != "warning" for severity, _, _ in found)
 
 
-def of_no_use(value: object) -> str:
+def _of_no_use(value: object) -> str:
     """The rule that a value of the wrong JSON type breaks."""
     if value is None:
         return "null"

@@ -24,7 +24,7 @@ _RUNS = re.compile(r"[\s\x00-\x1f]*(?:javascript|vbscript|data\s*:\s*text)", re.
 _STYLE_RUNS = re.compile(r"expression\s*\(|javascript:|@import|behavior\s*:", re.IGNORECASE)
 
 
-def xhtml(value: object) -> str | None:
+def xhtml(value: object, _: object = None, __: int = 0) -> str | None:
     """The rule that a narrative's text breaks, or None."""
     if type(value) is not str:
         return "json-type"
@@ -63,10 +63,10 @@ class _Stop(Exception):
 def _rule(text: str) -> str | None:
     elements, attributes_of_all = narrative()
     parser = expat.ParserCreate()
-    opened = in_lines = False
+    opened = in_lines = readable = False
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal opened
+        nonlocal opened, readable
         if not opened and (name != "div" or attributes.get("xmlns") != _XHTML):
             raise _Stop
         opened = True
@@ -78,13 +78,11 @@ def _rule(text: str) -> str | None:
             if any(_RUNS.match(attributes[key]) for key in _LINKS & attributes.keys()):
                 raise _Stop
         if name == "img":
-            parser.CharacterDataHandler = None
+            readable = True
 
     def read(data: str) -> None:
-        nonlocal in_lines
-        if not data.isspace():
-            parser.CharacterDataHandler = None  # there is something to read: no more calls
-        in_lines = in_lines or "\n" in data
+        nonlocal in_lines, readable
+        readable, in_lines = readable or not data.isspace(), in_lines or "\n" in data
 
     def stop(*_: object) -> None:
         raise _Stop
@@ -96,6 +94,6 @@ def _rule(text: str) -> str | None:
         parser.Parse(text.encode(), True)
     except (expat.ExpatError, _Stop, UnicodeEncodeError):
         return "txt-1"
-    if parser.CharacterDataHandler is None:
+    if readable:
         return None
     return "narrative-unfilled" if in_lines else "txt-2"

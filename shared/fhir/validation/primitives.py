@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from shared.fhir.validation.narrative import xhtml
 
-type Check = Callable[[object], str | None]  # the rule that is broken, or None
+type Check = Callable[[object, object, int], str | None]  # the rule that is broken, or None; the rest is of no use
 
 _LONGEST = 1024 * 1024  # R4: strings shall not exceed 1 MB
 _DATE = r"((?!0000)[0-9]{4})(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12][0-9]|3[01]))?)?"
@@ -37,7 +37,7 @@ _CACHED, _SHORT = 4096, 200
 def _text(form: str) -> Check:
     whole = re.compile(form, re.ASCII).fullmatch
 
-    def check(value: object) -> str | None:
+    def check(value: object, _: object = None, __: int = 0) -> str | None:
         if type(value) is not str:
             return "json-type"
         return None if 0 < len(value) <= _LONGEST and whole(value) else "format"
@@ -50,7 +50,7 @@ def _is_uri(text: str) -> bool:
     return _URI.fullmatch(text) is not None
 
 
-def _uri(value: object) -> str | None:
+def _uri(value: object, _: object = None, __: int = 0) -> str | None:
     """The names of code systems and extensions: few, and everywhere. Remembered if short, so that no document is."""
     if type(value) is not str:
         return "json-type"
@@ -59,18 +59,20 @@ def _uri(value: object) -> str | None:
     return None if len(value) <= _LONGEST and _URI.fullmatch(value) else "format"
 
 
-def _string(value: object) -> str | None:
+def _string(value: object, _: object = None, __: int = 0) -> str | None:
     if type(value) is not str:
         return "json-type"
+    if value[:1] > " " and value.isprintable() and len(value) <= _LONGEST:
+        return None  # nearly all are so
     if value.isspace() or not 0 < len(value) <= _LONGEST:
         return "format"
-    return None if value.isprintable() or not _CONTROLS.search(value) else "format"
+    return "format" if _CONTROLS.search(value) else None
 
 
 def _calendar(pattern: re.Pattern[str]) -> Check:
     whole = pattern.fullmatch
 
-    def check(value: object) -> str | None:
+    def check(value: object, _: object = None, __: int = 0) -> str | None:
         if type(value) is not str:
             return "json-type"
         found = whole(value)
@@ -85,7 +87,7 @@ def _calendar(pattern: re.Pattern[str]) -> Check:
 
 
 def _whole(least: int) -> Check:
-    def check(value: object) -> str | None:
+    def check(value: object, _: object = None, __: int = 0) -> str | None:
         if type(value) is not int:
             return "json-type"
         return None if least <= value < 2**31 else "format"
@@ -93,11 +95,11 @@ def _whole(least: int) -> Check:
     return check
 
 
-def _boolean(value: object) -> str | None:
+def _boolean(value: object, _: object = None, __: int = 0) -> str | None:
     return None if value is True or value is False else "json-type"
 
 
-def _decimal(value: object) -> str | None:
+def _decimal(value: object, _: object = None, __: int = 0) -> str | None:
     if type(value) is int:
         return None
     if not isinstance(value, (float, Decimal)):
@@ -105,13 +107,11 @@ def _decimal(value: object) -> str | None:
     return None if math.isfinite(value) else "format"
 
 
-def _base64(value: object) -> str | None:
+def _base64(value: object, _: object = None, __: int = 0) -> str | None:
     if type(value) is not str:
         return "json-type"
     return None if value and _BASE64.fullmatch(_SPACE.sub("", value)) else "format"
 
-
-WARNINGS = frozenset({"narrative-unfilled"})
 
 CHECKS: dict[str, Check] = {
     "boolean": _boolean,

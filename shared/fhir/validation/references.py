@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from shared.fhir.elements import Element, resource_types
 from shared.fhir.references import Conditional, Elsewhere, LocalReference, parse
 from shared.fhir.validation.facts import facts
-from shared.fhir.validation.findings import Check, Findings, Known, wrong
+from shared.fhir.validation.findings import Check, Known, Told
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _REST = re.compile(r"https?://\S+/([A-Z][A-Za-z]{1,63})/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?")
@@ -45,7 +45,7 @@ def reference(check: Check, element: Element, path: str) -> Check:
     targets = None if not element.targets or "Resource" in element.targets else frozenset(element.targets)
     easy = targets or resource_types() | facts().medplum
 
-    def checked(value: object, known: Known, depth: int) -> Findings | None:
+    def checked(value: object, known: Known, depth: int) -> Told:
         if (found := check(value, known, depth)) is not None:
             return found
         text = value.get("reference")  # type: ignore[attr-defined]  # an object, it passed
@@ -60,16 +60,16 @@ def reference(check: Check, element: Element, path: str) -> Check:
                 practice = name in facts().medplum or (path, name) in _PRACTICE
                 return [("warning" if practice else "error", "reference-target", "")]
         kind = value.get("type")  # type: ignore[attr-defined]
-        return None if kind is None or kind.rsplit("/", 1)[-1] == name else wrong("reference-type")
+        return None if kind is None or kind.rsplit("/", 1)[-1] == name else "reference-type"
 
     return checked
 
 
-def _unresolved(text: str) -> Findings | None:
+def _unresolved(text: str) -> Told:
     """A reference whose type can not be told: one to what is not contained, or of no form that R4 knows."""
     if text.startswith("#"):
-        return None if text == "#" else wrong("ref-1")  # a lone # is the container itself
-    return None if text.startswith("urn:") or parse(text) is not None else wrong("reference-form")
+        return None if text == "#" else "ref-1"  # a lone # is the container itself
+    return None if text.startswith("urn:") or parse(text) is not None else "reference-form"
 
 
 def _target(text: str, known: Known) -> str | None:

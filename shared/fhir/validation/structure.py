@@ -6,7 +6,7 @@
 An invariant is asked only of an object whose structure holds, so that it may trust the JSON types.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -14,11 +14,12 @@ from typing import NamedTuple
 from shared.fhir.elements import CHOICE, Element, json_names, resource_types, types
 from shared.fhir.validation.bindings import bound
 from shared.fhir.validation.facts import facts
-from shared.fhir.validation.findings import MOST, Check, Findings, Known, below, of_no_use, stops, wrong
+from shared.fhir.validation.findings import MOST, Check, Finding, Findings, Known, Told, below, stops
 from shared.fhir.validation.invariants import CONTAINER, INVARIANTS, SIMPLE_QUANTITY, Invariant
 from shared.fhir.validation.issue import Issue
-from shared.fhir.validation.primitives import CHECKS, WARNINGS
+from shared.fhir.validation.primitives import CHECKS
 from shared.fhir.validation.references import reference, within
+from shared.fhir.validation.siblings import strangers
 
 DEEPEST = 100
 
@@ -28,36 +29,33 @@ type Node = Mapping[str, object]
 def resource_issues(given: Node) -> Iterator[Issue]:
     """All that is wrong with a resource."""
     root = given if type(given) is dict else dict(given)
-    found = resource(root, {}, 0)
-    if found is None:
-        return
-    name = root.get("resourceType")
-    if found[0][1] == "resource-type" and not found[0][2]:
+    told = resource(root, {}, 0)
+    if told == "resource-type":
         yield Issue("fatal", "resource-type", "resourceType")
-        return
-    for severity, rule, place in found:
-        yield Issue(severity, rule, f"{name}{place}")
+    elif told is not None:
+        for severity, rule, place in below(str(root["resourceType"]), told, root):
+            yield Issue(severity, rule, place)
 
 
-def resource(value: object, known: Known, depth: int) -> Findings | None:
+def resource(value: object, known: Known, depth: int) -> Told:
     """A resource of its own, at the root or in a bundle: what it contains is known to all in it."""
     if type(value) is not dict:
-        return wrong(of_no_use(value))
+        return "json-type"
     name = value.get("resourceType")
     if not isinstance(name, str) or name not in resource_types():
-        return wrong("resource-type")
+        return "resource-type"
     return of_type(name)(value, within(value, known) if "contained" in value or "entry" in value else known, depth)
 
 
-def contained(value: object, known: Known, depth: int) -> Findings | None:
+def contained(value: object, known: Known, depth: int) -> Told:
     """A resource inside another, whose contained resources it may refer to. It contains none of its own."""
     if type(value) is not dict:
-        return wrong(of_no_use(value))
+        return "json-type"
     if "contained" in value:
-        return wrong("dom-2")
+        return "dom-2"
     name = value.get("resourceType")
     if not isinstance(name, str) or name not in resource_types():
-        return wrong("resource-type")
+        return "resource-type"
     return of_type(name)(value, known, depth)
 
 
@@ -90,50 +88,51 @@ def of_type(name: str) -> Check:
     invariants: tuple[Invariant, ...] = ()
     is_element = types()[name].kind != "resource"
 
-    def check(node: object, known: Known, depth: int) -> Findings | None:
+    def check(node: object, known: Known, depth: int) -> Told:
         nonlocal shape, slots, required, choices, invariants
         if shape is None:
             shape = _shape(name)
             slots, required, choices, invariants = shape.slots, shape.required, shape.choices, shape.invariants
         if type(node) is not dict:
-            return wrong(of_no_use(node))
+            return "json-type"
         if depth > DEEPEST:
-            return wrong("depth")
+            return "depth"
         found: Findings | None = None
         strange, deeper = False, depth + 1
         for key, value in node.items():
             if (slot := slots.get(key)) is None:
                 strange = True
             elif (told := slot(value, known, deeper)) is not None:
-                found = (found or []) + below(f".{key}", told)
+                found = (found or []) + below(f".{key}", told, value)
         if strange:
-            found = _strangers(node, shape, found or [], known, deeper)
+            found = strangers(node, shape.siblings, slots, of_type("Element"), found or [], known, deeper)
         for key in required:
             if key not in node and f"_{key}" not in node:
                 found = [*(found or ()), ("error", "cardinality-min", f".{key}")]
         for choice in choices:
-            if (told := _choice(node, choice)) is not None:
-                found = (found or []) + told
+            if (broken := _choice(node, choice)) is not None:
+                found = [*(found or ()), broken]
         if is_element and len(node) < 2 and (not node or "id" in node):
-            found = (found or []) + wrong("ele-1" if node else "empty")
+            found = [*(found or ()), ("error", "ele-1" if node else "empty", "")]
         if not found or not stops(found):
             for rule, severity, _, holds in invariants:
                 if not holds(node):
                     found = [*(found or ()), (severity, rule, "")]
             if "contained" in node:
-                broken = [(severity, rule, "") for rule, severity, _, holds in CONTAINER if not holds(node)]
-                found = (found or []) + broken
+                found = (found or []) + [
+                    (severity, rule, "") for rule, severity, _, holds in CONTAINER if not holds(node)
+                ]
         return found[:MOST] if found else None
 
     return check
 
 
-def _choice(node: Node, choice: Choice) -> Findings | None:
+def _choice(node: Node, choice: Choice) -> Finding | None:
     if choice.names.isdisjoint(node):
-        return wrong("cardinality-min", f".{choice.stem}") if choice.required else None
+        return ("error", "cardinality-min", f".{choice.stem}") if choice.required else None
     given = choice.names.intersection(node)
     if len(given) > 1 and len({key.removeprefix("_") for key in given}) > 1:
-        return wrong("choice", f".{choice.stem}")
+        return ("error", "choice", f".{choice.stem}")
     return None
 
 
@@ -173,7 +172,7 @@ def _fine(_: object, __: Known, ___: int) -> None:
 def _value(name: str, element: Element, path: str) -> Check:
     """The check of one value of an element."""
     if name in CHECKS:
-        return bound(_primitive(CHECKS[name]), name, element)
+        return bound(CHECKS[name], name, element)
     match types()[name].kind:
         case "resource" if path.endswith(".contained"):
             return contained
@@ -189,32 +188,20 @@ def _value(name: str, element: Element, path: str) -> Check:
     return bound(check, name, element)
 
 
-def _primitive(check: Callable[[object], str | None]) -> Check:
-    def primitive(value: object, _: Known, __: int) -> Findings | None:
-        rule = check(value)
-        if rule is None:
-            return None
-        if rule in WARNINGS:
-            return [("warning", rule, "")]
-        return wrong(of_no_use(value) if rule == "json-type" else rule)
-
-    return primitive
-
-
 def _many(one: Check, most: str) -> Check:
     limit = int(most) if most.isdigit() else None
 
-    def many(value: object, known: Known, depth: int) -> Findings | None:
+    def many(value: object, known: Known, depth: int) -> Told:
         if type(value) is not list:
-            return wrong("null" if value is None else "cardinality-list")
+            return "null" if value is None else "cardinality-list"
         if not value:
-            return wrong("empty")
+            return "empty"
         if limit and len(value) > limit:
-            return wrong("cardinality-max")
+            return "cardinality-max"
         found: Findings | None = None
         for index, item in enumerate(value):
             if (told := one(item, known, depth)) is not None:
-                found = (found or []) + below(f"[{index}]", told)
+                found = (found or []) + below(f"[{index}]", told, item)
                 if len(found) >= MOST:
                     break
         return found
@@ -225,58 +212,18 @@ def _many(one: Check, most: str) -> Check:
 def _only(name: str) -> Check:
     """A resource of one type: Bundle.entry.response.outcome and the like, where R4 says so."""
 
-    def only(value: object, known: Known, depth: int) -> Findings | None:
+    def only(value: object, known: Known, depth: int) -> Told:
         if isinstance(value, dict) and value.get("resourceType") != name:
-            return wrong("resource-type")
+            return "resource-type"
         return resource(value, known, depth)
 
     return only
 
 
 def _also(check: Check, invariant: Invariant) -> Check:
-    def both(value: object, known: Known, depth: int) -> Findings | None:
-        if (found := check(value, known, depth)) is not None:
-            return found
-        return None if invariant.holds(value) else wrong(invariant.rule)  # type: ignore[arg-type]  # an object, it passed
+    def both(value: object, known: Known, depth: int) -> Told:
+        if (told := check(value, known, depth)) is not None:
+            return told
+        return None if invariant.holds(value) else invariant.rule  # type: ignore[arg-type]  # an object, it passed
 
     return both
-
-
-def _strangers(node: Node, shape: Shape, found: Findings, known: Known, depth: int) -> Findings:
-    """What has no slot: a `_name` beside a primitive, or an element that R4 does not know."""
-    for key, value in node.items():
-        if key in shape.slots:
-            continue
-        name = key.removeprefix("_")
-        if name is key or name not in shape.siblings:
-            found.append(("error", "unknown-element", ""))
-            continue
-        if shape.siblings[name] and isinstance(value, list):
-            covered = {f".{name}[{index}]" for index, item in enumerate(value) if item is not None}
-            found = [one for one in found if one[1] != "null" or one[2] not in covered]
-        found += below(f".{name}", _siblings(node.get(name), value, shape.siblings[name], known, depth))
-    return found
-
-
-def _siblings(plain: object, value: object, many: bool, known: Known, depth: int) -> Findings:
-    """`_name` beside a primitive `name`: an Element with id and extensions, or an array of them with nulls."""
-    if many is not isinstance(value, list):
-        return wrong("cardinality-list" if many else of_no_use(value))
-    if not isinstance(value, list):
-        return _sibling(plain, value, known, depth)
-    if not isinstance(plain, list):
-        plain = [None] * len(value)
-    if len(plain) != len(value):
-        return wrong("null")
-    found: Findings = []
-    for index, (beside, item) in enumerate(zip(plain, value, strict=True)):
-        if item is not None:
-            found += below(f"[{index}]", _sibling(beside, item, known, depth))
-    return found[:MOST] if any(item is not None for item in value) else wrong("empty")
-
-
-def _sibling(plain: object, value: object, known: Known, depth: int) -> Findings:
-    found = of_type("Element")(value, known, depth) or []
-    if plain is not None and len(found) == 1 and found[0][1] == "ele-1":
-        return []  # an id alone is enough beside a value
-    return found

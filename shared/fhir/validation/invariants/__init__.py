@@ -12,12 +12,14 @@ from shared.fhir.validation.invariants.container import CONTAINER
 from shared.fhir.validation.invariants.datatypes import DATATYPES, SIMPLE_QUANTITY
 from shared.fhir.validation.invariants.records import RECORDS
 from shared.fhir.validation.invariants.rule import Invariant
+from shared.fhir.validation.invariants.terminology import TERMINOLOGY
 
 INVARIANTS: Mapping[str, tuple[Invariant, ...]] = {
     **DATATYPES,
     **CLINICAL,
     **RECORDS,
     **BUNDLE,
+    **TERMINOLOGY,
 }
 
 TEXTS: Mapping[str, str] = {
