@@ -464,7 +464,6 @@ CLASSES: dict[str, Break] = {
     "missing required": _missing,
     "required code, of the resource": _outside("code", nested=False),
     "required code, nested": _outside("code", nested=True),
-    "required Coding": _outside("Coding", nested=None),
     "required CodeableConcept": _outside("CodeableConcept", nested=None),
     "required CodeableConcept, system": _other_system,
     "unknown element": _unknown,
