@@ -31,19 +31,23 @@ def folder() -> Path | None:
     return found if found.is_dir() else None
 
 
-def fetched() -> Path | None:
-    """The same, after a try to fetch them with npm."""
-    if (found := folder()) is not None:
+def fetched(package: str = _PACKAGE) -> Path | None:
+    """A package of npm's, unpacked in the cache: fetched if it is not there, None if it can not be."""
+    if package == _PACKAGE and (found := folder()) is not None:
         return found
+    target = CACHE.parent / package.replace("@", "-").replace("/", "-").lstrip("-")
+    if target.is_dir():
+        return target
     CACHE.parent.mkdir(parents=True, exist_ok=True)
-    ran = subprocess.run(["npm", "pack", _PACKAGE], cwd=CACHE.parent, capture_output=True, text=True, check=False)
-    if ran.returncode:
+    try:
+        ran = subprocess.run(["npm", "pack", package], cwd=CACHE.parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
         return None
     archive = CACHE.parent / ran.stdout.split()[-1]
     with tarfile.open(archive) as packed:
-        packed.extractall(CACHE, filter="data")
+        packed.extractall(target, filter="data")
     archive.unlink()
-    return CACHE
+    return target
 
 
 def examples(of: Path, *, at_most: int | None = None) -> Iterator[tuple[str, dict[str, Any]]]:

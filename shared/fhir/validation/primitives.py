@@ -20,7 +20,8 @@ _DATE_TIME = re.compile(rf"{_DATE}(?:(?<=-[0-9]{{2}}-[0-9]{{2}})T{_TIME}{_ZONE})
 _INSTANT = re.compile(rf"((?!0000)[0-9]{{4}})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T{_TIME}{_ZONE}")
 _BASE64 = re.compile(r"(?:[0-9A-Za-z+/]{4})*(?:[0-9A-Za-z+/]{2}==|[0-9A-Za-z+/]{3}=)?")
 _SPACE = re.compile(r"\s+")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # R4: no code point below 32 but tab, line feed, return
+# R4: no code point below 32 but tab, line feed, return; and half a surrogate pair is no character at all
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _UUID = "urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _OID = r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+"
 

@@ -14,7 +14,7 @@ def _entries(node: Node) -> list[Node]:
 
 
 def _are_distinct(node: Node) -> bool:
-    if node["type"] == "history":
+    if node.get("type") == "history":
         return True
     named = [
         (one["fullUrl"], one.get("resource", {}).get("meta", {}).get("versionId"))
@@ -26,7 +26,7 @@ def _are_distinct(node: Node) -> bool:
 
 def _first_is(node: Node, kind: str, name: str) -> bool:
     """The first entry of a document or message says what it is."""
-    if node["type"] != kind:
+    if node.get("type") != kind:
         return True
     entries = _entries(node)
     return bool(entries) and entries[0].get("resource", {}).get("resourceType") == name
@@ -44,33 +44,33 @@ BUNDLE: dict[str, tuple[Invariant, ...]] = {
         error(
             "bdl-1",
             "Only a set of search results or a history has a total.",
-            lambda node: not has(node, "total") or node["type"] in ("searchset", "history"),
+            lambda node: not has(node, "total") or node.get("type") in ("searchset", "history"),
         ),
         error(
             "bdl-2",
             "Only search results say how they were found.",
-            lambda node: node["type"] == "searchset" or not any("search" in one for one in _entries(node)),
+            lambda node: node.get("type") == "searchset" or not any("search" in one for one in _entries(node)),
         ),
         error(
             "bdl-3",
             "The entries of a batch, transaction or history have a request, and no others have.",
-            lambda node: all(("request" in one) == (node["type"] in _REQUESTS) for one in _entries(node)),
+            lambda node: all(("request" in one) == (node.get("type") in _REQUESTS) for one in _entries(node)),
         ),
         error(
             "bdl-4",
             "The entries of a response or history have a response, and no others have.",
-            lambda node: all(("response" in one) == (node["type"] in _RESPONSES) for one in _entries(node)),
+            lambda node: all(("response" in one) == (node.get("type") in _RESPONSES) for one in _entries(node)),
         ),
         error("bdl-7", "No two entries are the same version of the same resource.", _are_distinct),
         error(
             "bdl-9",
             "A document has an identifier with system and value.",
             lambda node: (
-                node["type"] != "document"
+                node.get("type") != "document"
                 or (has(node.get("identifier", {}), "system") and has(node["identifier"], "value"))
             ),
         ),
-        error("bdl-10", "A document has a time.", lambda node: node["type"] != "document" or "timestamp" in node),
+        error("bdl-10", "A document has a time.", lambda node: node.get("type") != "document" or "timestamp" in node),
         error(
             "bdl-11", "A document begins with a Composition.", lambda node: _first_is(node, "document", "Composition")
         ),
