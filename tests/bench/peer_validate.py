@@ -9,6 +9,7 @@ import json
 import statistics
 import sys
 import time
+from pathlib import Path
 
 ROUNDS = 15
 
@@ -29,7 +30,7 @@ def _fhir_resources(_):
 def _jsonschema_rs(schema):
     import jsonschema_rs
 
-    definitions = json.load(open(schema))["definitions"] | {
+    definitions = json.loads(Path(schema).read_text())["definitions"] | {
         "integer64": {"type": "number"},
         "Resource": {"type": "object"},
     }

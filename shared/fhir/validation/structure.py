@@ -112,7 +112,7 @@ def of_type(name: str) -> Check:
         for choice in choices:
             if (broken := _choice(node, choice)) is not None:
                 found = [*(found or ()), broken]
-        if is_element and len(node) < 2 and (not node or "id" in node):
+        if is_element and (not node or ("id" in node and len(node) < 2)):
             found = [*(found or ()), ("error", "ele-1" if node else "empty", "")]
         if not found or not stops(found):
             for rule, severity, _, holds in invariants:
