@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-ROUNDS = 15
+ROUNDS = 31
 
 
 def _fhir_resources(_):

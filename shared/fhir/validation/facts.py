@@ -15,10 +15,18 @@ _NARRATIVE = _FOLDER / "narrative.toml"
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """`constraints`: key → severity and places. `simple`: the Quantities that take no comparator, by path."""
+class Constraint:
+    """The severity of one of R4's constraints, and the paths of the elements that it is asked of."""
 
-    constraints: Mapping[str, Mapping[str, object]]
+    severity: str
+    at: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """`constraints`: key → what is known of it. `simple`: the Quantities that take no comparator, by path."""
+
+    constraints: Mapping[str, Constraint]
     simple: frozenset[str]
     currencies: frozenset[str]
     medplum: frozenset[str]  # resource types that are Medplum's own
@@ -28,7 +36,8 @@ class Facts:
 def facts() -> Facts:
     """The facts of R4."""
     raw = orjson.loads(FACTS.read_bytes())
-    return Facts(raw["constraints"], *(frozenset(raw[name]) for name in ("simple", "currencies", "medplum")))
+    constraints = {key: Constraint(**told) for key, told in raw["constraints"].items()}
+    return Facts(constraints, *(frozenset(raw[name]) for name in ("simple", "currencies", "medplum")))
 
 
 @dataclass(frozen=True, slots=True)

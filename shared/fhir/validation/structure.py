@@ -14,7 +14,7 @@ from typing import NamedTuple
 from shared.fhir.elements import CHOICE, Element, json_names, resource_types, types
 from shared.fhir.validation.bindings import bound
 from shared.fhir.validation.facts import facts
-from shared.fhir.validation.findings import MOST, Check, Finding, Findings, Known, Told, below, stops
+from shared.fhir.validation.findings import MOST, Check, Findings, Known, Told, below, stops
 from shared.fhir.validation.invariants import CONTAINER, INVARIANTS, SIMPLE_QUANTITY, Invariant
 from shared.fhir.validation.issue import Issue
 from shared.fhir.validation.primitives import CHECKS
@@ -109,9 +109,12 @@ def of_type(name: str) -> Check:
         for key in required:
             if key not in node and f"_{key}" not in node:
                 found = [*(found or ()), ("error", "cardinality-min", f".{key}")]
-        for choice in choices:
-            if (broken := _choice(node, choice)) is not None:
-                found = [*(found or ()), broken]
+        for stem, names, needed in choices:
+            if names.isdisjoint(node):
+                if needed:
+                    found = [*(found or ()), ("error", "cardinality-min", f".{stem}")]
+            elif len(given := names.intersection(node)) > 1 and len({key.removeprefix("_") for key in given}) > 1:
+                found = [*(found or ()), ("error", "choice", f".{stem}")]
         if is_element and (not node or ("id" in node and len(node) < 2)):
             found = [*(found or ()), ("error", "ele-1" if node else "empty", "")]
         if not found or not stops(found):
@@ -125,15 +128,6 @@ def of_type(name: str) -> Check:
         return found[:MOST] if found else None
 
     return check
-
-
-def _choice(node: Node, choice: Choice) -> Finding | None:
-    if choice.names.isdisjoint(node):
-        return ("error", "cardinality-min", f".{choice.stem}") if choice.required else None
-    given = choice.names.intersection(node)
-    if len(given) > 1 and len({key.removeprefix("_") for key in given}) > 1:
-        return ("error", "choice", f".{choice.stem}")
-    return None
 
 
 def _shape(name: str) -> Shape:
@@ -198,6 +192,9 @@ def _many(one: Check, most: str) -> Check:
             return "empty"
         if limit and len(value) > limit:
             return "cardinality-max"
+        if len(value) == 1:  # most are so
+            told = one(value[0], known, depth)
+            return None if told is None else below("[0]", told, value[0])
         found: Findings | None = None
         for index, item in enumerate(value):
             if (told := one(item, known, depth)) is not None:

@@ -326,7 +326,14 @@ def _primitive_extension(patient: Patient) -> bool:
     place = patient.pick(lambda place: types()[place.type].kind == "primitive" and not isinstance(place.value, list))
     if place is None or f"_{place.key}" in place.node:
         return False
-    wrong = ("text", {}, [{"id": "x"}], {"canary": 1}, {"extension": [{"valueString": "x"}]}, {"extension": []})
+    wrong: tuple[Any, ...] = (
+        "text",
+        {},
+        [{"id": "x"}],
+        {"canary": 1},
+        {"extension": [{"valueString": "x"}]},
+        {"extension": []},
+    )
     place.node[f"_{place.key}"] = patient.random.choice(wrong)
     return True
 

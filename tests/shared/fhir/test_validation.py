@@ -198,7 +198,11 @@ MUTANTS: dict[str, tuple[dict[str, Any], Callable[[Any], None], tuple[str, str]]
     "null": (OBS, _set("status", None), ("null", "Observation.status")),
     "null in an array of objects": (OBS, _set("category", [None]), ("null", "Observation.category[0]")),
     "a null without its sibling": (PAT, _drop("name", 0, "_given"), ("null", "Patient.name[0].given[1]")),
-    "arrays of siblings that do not match": (PAT, _set("name", 0, "_given", [_ABSENT]), ("null", "Patient.name[0].given")),
+    "arrays of siblings that do not match": (
+        PAT,
+        _set("name", 0, "_given", [_ABSENT]),
+        ("null", "Patient.name[0].given"),
+    ),
     "a string for a boolean": (PAT, _set("active", "true"), ("json-type", "Patient.active")),
     "a number for a string": (PAT, _set("name", 0, "family", 5), ("json-type", "Patient.name[0].family")),
     "a string for a number": (

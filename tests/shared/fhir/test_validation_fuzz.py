@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from shared.fhir.validation.narrative import xhtml
 from shared.fhir.validation.ucum import standing
-from tests.shared.fhir.fuzzing import Json, documents, fuzzed, judge
+from tests.shared.fhir.fuzzing import documents, fuzzed, judge
+from tests.shared.fhir.specimens import Json
 
 
 @settings(max_examples=300)

@@ -1,7 +1,7 @@
 """The invariants of resources about a patient's care."""
 
 from shared.fhir.references import LocalReference, parse
-from shared.fhir.validation.invariants.rule import Invariant, Node, coded, error, has, has_choice, warning
+from shared.fhir.validation.invariants.rule import Invariant, Node, coded, error, has, has_any, has_choice, warning
 from shared.fhir.validation.moments import surely_after
 
 _UCUM = "http://unitsofmeasure.org"
@@ -84,10 +84,10 @@ CLINICAL: dict[str, tuple[Invariant, ...]] = {
         ),
     ),
     "Condition.stage": (
-        error("con-1", "A stage has a summary or an assessment.", lambda node: has(node, "summary", "assessment")),
+        error("con-1", "A stage has a summary or an assessment.", lambda node: has_any(node, "summary", "assessment")),
     ),
     "Condition.evidence": (
-        error("con-2", "Evidence has a code or details.", lambda node: has(node, "code", "detail")),
+        error("con-2", "Evidence has a code or details.", lambda node: has_any(node, "code", "detail")),
     ),
     "FamilyMemberHistory": (
         error(
@@ -112,14 +112,16 @@ CLINICAL: dict[str, tuple[Invariant, ...]] = {
     ),
     "Immunization.education": (
         error(
-            "imm-1", "Education material has a type or an address.", lambda node: has(node, "documentType", "reference")
+            "imm-1",
+            "Education material has a type or an address.",
+            lambda node: has_any(node, "documentType", "reference"),
         ),
     ),
     "ImmunizationRecommendation.recommendation": (
         error(
             "imr-1",
             "A recommendation has a vaccine or a disease.",
-            lambda node: has(node, "vaccineCode", "targetDisease"),
+            lambda node: has_any(node, "vaccineCode", "targetDisease"),
         ),
     ),
     "MedicationAdministration.dosage": (
@@ -165,7 +167,7 @@ CLINICAL: dict[str, tuple[Invariant, ...]] = {
         warning(
             "nor-1",
             "An order of food says what: a diet, a supplement or a formula.",
-            lambda node: has(node, "oralDiet", "supplement", "enteralFormula"),
+            lambda node: has_any(node, "oralDiet", "supplement", "enteralFormula"),
         ),
     ),
     "Observation": (
@@ -182,7 +184,7 @@ CLINICAL: dict[str, tuple[Invariant, ...]] = {
         error(
             "obs-3",
             "A reference range has a low end, a high end or a text.",
-            lambda node: has(node, "low", "high", "text"),
+            lambda node: has_any(node, "low", "high", "text"),
         ),
     ),
     "RequestGroup.action": (

@@ -1,6 +1,6 @@
 """The invariants of R4's data types."""
 
-from shared.fhir.validation.invariants.rule import Invariant, Node, error, has, has_choice, warning
+from shared.fhir.validation.invariants.rule import Invariant, Node, error, has, has_any, has_choice, warning
 from shared.fhir.validation.moments import surely_after
 from shared.fhir.validation.ucum import standing
 
@@ -112,7 +112,9 @@ DATATYPES: dict[str, tuple[Invariant, ...]] = {
     ),
     "Expression": (
         error(
-            "exp-1", "An expression is given, or where it is found.", lambda node: has(node, "expression", "reference")
+            "exp-1",
+            "An expression is given, or where it is found.",
+            lambda node: has_any(node, "expression", "reference"),
         ),
     ),
     "Period": (
@@ -127,7 +129,7 @@ DATATYPES: dict[str, tuple[Invariant, ...]] = {
         error(
             "rat-1",
             "A ratio has both its parts, or an extension in their place.",
-            lambda node: ("numerator" in node) == ("denominator" in node) and has(node, "numerator", "extension"),
+            lambda node: ("numerator" in node) == ("denominator" in node) and has_any(node, "numerator", "extension"),
         ),
     ),
     "Timing.repeat": (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shared.fhir.validation.invariants.rule import Invariant, Node, error, has, has_choice
+from shared.fhir.validation.invariants.rule import Invariant, Node, error, has, has_any, has_choice
 from shared.fhir.validation.moments import surely_after
 
 _LIMITED = frozenset(("boolean", "decimal", "integer", "string", "text", "url", "open-choice"))  # answers with a length
@@ -48,10 +48,12 @@ RECORDS: dict[str, tuple[Invariant, ...]] = {
         ),
     ),
     "Appointment.participant": (
-        error("app-1", "A participant has a type or is someone.", lambda node: has(node, "type", "actor")),
+        error("app-1", "A participant has a type or is someone.", lambda node: has_any(node, "type", "actor")),
     ),
     "AppointmentResponse": (
-        error("apr-1", "A participant has a type or is someone.", lambda node: has(node, "participantType", "actor")),
+        error(
+            "apr-1", "A participant has a type or is someone.", lambda node: has_any(node, "participantType", "actor")
+        ),
     ),
     "AuditEvent.entity": (
         error(
@@ -61,14 +63,16 @@ RECORDS: dict[str, tuple[Invariant, ...]] = {
         ),
     ),
     "Composition.section": (
-        error("cmp-1", "A section has text, entries or sections.", lambda node: has(node, "text", "entry", "section")),
+        error(
+            "cmp-1", "A section has text, entries or sections.", lambda node: has_any(node, "text", "entry", "section")
+        ),
         error(
             "cmp-2",
             "Only an empty section is empty for a reason.",
             lambda node: "emptyReason" not in node or "entry" not in node,
         ),
     ),
-    "Consent": (error("ppc-1", "A consent has a policy.", lambda node: has(node, "policy", "policyRule")),),
+    "Consent": (error("ppc-1", "A consent has a policy.", lambda node: has_any(node, "policy", "policyRule")),),
     "CoverageEligibilityResponse.insurance.item": (
         error(
             "ces-1",
@@ -84,7 +88,7 @@ RECORDS: dict[str, tuple[Invariant, ...]] = {
         ),
     ),
     "InsurancePlan": (
-        error("ipn-1", "A plan has an identifier or a name.", lambda node: has(node, "identifier", "name")),
+        error("ipn-1", "A plan has an identifier or a name.", lambda node: has_any(node, "identifier", "name")),
     ),
     "Linkage": (error("lnk-1", "At least two are linked.", lambda node: len(node["item"]) > 1),),
     "List": (
@@ -108,7 +112,7 @@ RECORDS: dict[str, tuple[Invariant, ...]] = {
         error(
             "mea-1",
             "A stratifier has criteria or components, not both.",
-            lambda node: has(node, "code", "description", "criteria") != ("component" in node),
+            lambda node: has_any(node, "code", "description", "criteria") != ("component" in node),
         ),
     ),
     "MeasureReport": (
@@ -126,7 +130,9 @@ RECORDS: dict[str, tuple[Invariant, ...]] = {
         ),
     ),
     "Organization": (
-        error("org-1", "An organisation has an identifier or a name.", lambda node: has(node, "identifier", "name")),
+        error(
+            "org-1", "An organisation has an identifier or a name.", lambda node: has_any(node, "identifier", "name")
+        ),
         error(
             "org-2",
             "An organisation has no home address.",
@@ -145,7 +151,7 @@ RECORDS: dict[str, tuple[Invariant, ...]] = {
         error(
             "pat-1",
             "A contact has a name, a telephone, an address or an organisation.",
-            lambda node: has(node, "name", "telecom", "address", "organization"),
+            lambda node: has_any(node, "name", "telecom", "address", "organization"),
         ),
     ),
     "Questionnaire": (error("que-2", "Each item has a linkId of its own.", _asks_each_once),),
@@ -167,12 +173,12 @@ RECORDS: dict[str, tuple[Invariant, ...]] = {
         error(
             "que-5",
             "Only some kinds of questions have their answers given.",
-            lambda node: node.get("type") in _CHOSEN or not has(node, "answerOption", "answerValueSet"),
+            lambda node: node.get("type") in _CHOSEN or not has_any(node, "answerOption", "answerValueSet"),
         ),
         error(
             "que-6",
             "A display is neither required nor repeated.",
-            lambda node: node.get("type") != "display" or not has(node, "required", "repeats"),
+            lambda node: node.get("type") != "display" or not has_any(node, "required", "repeats"),
         ),
         error(
             "que-8",

@@ -32,8 +32,13 @@ def warning(rule: str, text: str, holds: Callable[[Node], bool]) -> Invariant:
     return Invariant(rule, "warning", text, holds)
 
 
-def has(node: Node, *names: str) -> bool:
-    """Whether any of these elements is there; a primitive may be there by its extensions alone."""
+def has(node: Node, name: str) -> bool:
+    """Whether an element is there; a primitive may be there by its extensions alone."""
+    return name in node or f"_{name}" in node
+
+
+def has_any(node: Node, *names: str) -> bool:
+    """Whether one of these elements is there."""
     return any(name in node or f"_{name}" in node for name in names)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shared.fhir.validation.invariants.rule import Invariant, Node, error, has
+from shared.fhir.validation.invariants.rule import Invariant, Node, error, has, has_any
 
 
 def _concepts(node: Node) -> Iterator[str]:
@@ -46,16 +46,16 @@ TERMINOLOGY: dict[str, tuple[Invariant, ...]] = {
         error("nsd-2", "Of each kind of identifier one is preferred at most.", _prefers_one_of_a_kind),
     ),
     "ValueSet.compose.include": (
-        error("vsd-1", "An include has value sets or a system.", lambda node: has(node, "valueSet", "system")),
+        error("vsd-1", "An include has value sets or a system.", lambda node: has_any(node, "valueSet", "system")),
         error(
             "vsd-2",
             "Concepts and filters are of a system.",
-            lambda node: not has(node, "concept", "filter") or has(node, "system"),
+            lambda node: not has_any(node, "concept", "filter") or has(node, "system"),
         ),
         error("vsd-3", "Concepts or filters, not both.", lambda node: "concept" not in node or "filter" not in node),
     ),
     "ValueSet.expansion.contains": (
-        error("vsd-6", "A member has a code or a display.", lambda node: has(node, "code", "display")),
+        error("vsd-6", "A member has a code or a display.", lambda node: has_any(node, "code", "display")),
         error(
             "vsd-9",
             "A member has a code unless it is abstract.",
