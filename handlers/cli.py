@@ -22,6 +22,7 @@ BENCHES = (
         "model",
         "reconcile",
         "views",
+        "validate",
         "deadletters",
         "console",
     ),
@@ -124,12 +125,14 @@ def _parser() -> argparse.ArgumentParser:
         choices=BENCHES,
         default="start",
     )
-    bench.add_argument("--examples", type=Path, metavar="D", help="deid, utility: HL7's R4 examples, unpacked")
+    bench.add_argument(
+        "--examples", type=Path, metavar="D", help="deid, utility, validate: HL7's R4 examples, unpacked"
+    )
     bench.add_argument(
         "--peers", action="store_true", help="text, views, push: beside other tools, installed into .peers"
     )
     bench.add_argument("--seeds", type=int, metavar="N", help="simulate: so many days")
-    bench.add_argument("--inputs", type=int, metavar="N", help="fuzz: so many requests")
+    bench.add_argument("--inputs", type=int, metavar="N", help="fuzz, validate: so many requests or documents")
     bench.add_argument("--json", action="store_true", help="as JSON instead of a table")
     bench.set_defaults(run=_bench)
 

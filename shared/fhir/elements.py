@@ -104,6 +104,7 @@ class Codes:
 
     systems: Mapping[str, frozenset[str]]
     sets: Mapping[str, frozenset[str]]  # the codes of all the value set's systems
+    parts: Mapping[str, Mapping[str, frozenset[str]]]  # the same sets, system by system
 
 
 @cache
@@ -111,8 +112,9 @@ def codes() -> Codes:
     """The codes of R4's own terminology."""
     raw = orjson.loads(CODES.read_bytes())
     systems = {url: frozenset(given) for url, given in raw["systems"].items()}
-    sets = {
-        url: frozenset().union(*(systems[system] if given is None else given for system, given in content.items()))
+    parts = {
+        url: {system: systems[system] if given is None else frozenset(given) for system, given in content.items()}
         for url, content in raw["sets"].items()
     }
-    return Codes(systems, sets)
+    sets = {url: frozenset().union(*content.values()) for url, content in parts.items()}
+    return Codes(systems, sets, parts)

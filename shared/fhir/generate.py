@@ -6,7 +6,8 @@ Run by hand when Medplum's definitions change; the result is read, reviewed and 
 are taken: names, types, cardinalities, bindings, targets and codes; no definitions, no prose. The same input gives
 the same bytes.
 
-Left out: what is not R4 (Medplum's own resources, SubscriptionStatus of R4B), profiles, invariants, and the codes of
+Left out: what is not R4 (Medplum's own resources, SubscriptionStatus of R4B), profiles, invariants (those are read by
+shared/fhir/validation/generate.py), and the codes of
 systems that are not HL7's own (SNOMED CT, LOINC: licensed, and known by their form).
 """
 
@@ -28,30 +29,33 @@ _TERMINOLOGY = ("valuesets", "v3-codesystems", "v2-tables")
 _OWN = ("http://terminology.hl7.org/", "http://hl7.org/fhir/", "http://dicom.nema.org/")
 
 
-def _resources(folder: Path, name: str, kind: str) -> Iterator[Json]:
+def resources(folder: Path, name: str, kind: str) -> Iterator[Json]:
+    """The resources of a kind in one of the package's bundles."""
     bundle = json.loads((folder / f"{name}.json").read_text())
     yield from (entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == kind)
 
 
-def _listed(value: object) -> list[Json]:
+def listed(value: object) -> list[Json]:
+    """A list, also where the element is not there."""
     return value if isinstance(value, list) else []
 
 
-def _tail(canonical: object) -> str:
+def tail(canonical: object) -> str:
+    """The name at the end of a canonical URL."""
     return str(canonical).rsplit("/", 1)[-1]
 
 
 def _codes(concepts: Sequence[Json]) -> Iterator[str]:
     for concept in concepts:
         yield str(concept["code"])
-        yield from _codes(_listed(concept.get("concept")))
+        yield from _codes(listed(concept.get("concept")))
 
 
 def _types(element: Json) -> list[str]:
     """The type codes; content given in place, here or elsewhere, is a type named by its path."""
     if reference := element.get("contentReference"):
         return [str(reference).removeprefix("#")]
-    codes = [str(given["code"]) for given in _listed(element.get("type"))]
+    codes = [str(given["code"]) for given in listed(element.get("type"))]
     if codes[0] in _OPEN and element["path"] not in ("Element", "BackboneElement"):
         return [str(element["path"])]
     return ["string" if code.startswith(_FHIRPATH) else code for code in codes]
@@ -70,7 +74,7 @@ def _fact(element: Json) -> Json:
     if isinstance(binding, dict) and "valueSet" in binding:
         fact["strength"] = binding["strength"]
         fact["values"] = str(binding["valueSet"]).split("|")[0]
-    targets = {_tail(profile) for given in _listed(element.get("type")) for profile in given.get("targetProfile", ())}
+    targets = {tail(profile) for given in listed(element.get("type")) for profile in given.get("targetProfile", ())}
     if targets:
         fact["targets"] = sorted(targets)
     return fact
@@ -81,11 +85,11 @@ def _table(definitions: Sequence[Json]) -> Json:
     types: Json = {}
     for definition in sorted(definitions, key=lambda given: str(given["name"])):
         name = str(definition["name"])
-        base = _tail(definition["baseDefinition"]) if "baseDefinition" in definition else None
+        base = tail(definition["baseDefinition"]) if "baseDefinition" in definition else None
         kind = str(definition["kind"]).removesuffix("-type")
         types[name] = {"kind": kind, "base": base, "elements": {}}
         snapshot = definition["snapshot"]
-        for element in _listed(snapshot["element"])[1:]:
+        for element in listed(snapshot["element"])[1:]:
             path = str(element["path"])
             owner, _, last = path.rpartition(".")
             if kind == "primitive" or element["base"]["path"] != path:
@@ -94,7 +98,7 @@ def _table(definitions: Sequence[Json]) -> Json:
                 raise SystemExit(f"{path}: its owner is not known")
             fact = types[owner]["elements"][last] = _fact(element)
             if fact["types"] == [path]:
-                open_type = str(_listed(element["type"])[0]["code"])
+                open_type = str(listed(element["type"])[0]["code"])
                 types[path] = {"kind": "part", "base": open_type, "elements": {}}
     return types
 
@@ -113,17 +117,17 @@ def _sets(needed: set[str], value_sets: Mapping[str, Json], systems: Mapping[str
     found: Json = {}
     for url in sorted(needed & set(value_sets)):
         content: Json = {}
-        for include in _listed(value_sets[url]["compose"]["include"]):
+        for include in listed(value_sets[url]["compose"]["include"]):
             system = str(include["system"])
             if "filter" in include or "valueSet" in include or ("concept" not in include and system not in systems):
                 break  # not a finite list here: mime types, currencies, all of UCUM
-            content[system] = sorted(_codes(_listed(include["concept"]))) if "concept" in include else None
+            content[system] = sorted(_codes(listed(include["concept"]))) if "concept" in include else None
         else:
             found[url] = content
     return found
 
 
-def _write(path: Path, content: Json, width: int) -> None:
+def write(path: Path, content: Json, width: int) -> None:
     """JSON with one line for each member of the innermost `width` levels, so that a change is a change of few lines."""
 
     def text(value: object, depth: int) -> str:
@@ -145,18 +149,18 @@ def main(folder: Path) -> None:
     systems: dict[str, list[str]] = {}
     value_sets: dict[str, Json] = {}
     for name in _TERMINOLOGY:
-        for given in _resources(root, name, "CodeSystem"):
+        for given in resources(root, name, "CodeSystem"):
             url = str(given["url"])
             if url.startswith(_OWN) and "|" not in url and given["content"] != "supplement":
-                systems[url] = sorted(set(_codes(_listed(given.get("concept")))))
-        value_sets |= {str(given["url"]): given for given in _resources(root, name, "ValueSet")}
+                systems[url] = sorted(set(_codes(listed(given.get("concept")))))
+        value_sets |= {str(given["url"]): given for given in resources(root, name, "ValueSet")}
     systems = {url: codes for url, codes in sorted(systems.items()) if codes}
 
     known = set(systems[_RESOURCE_TYPES])
     definitions = [
         given
         for name in ("profiles-types", "profiles-resources")
-        for given in _resources(root, name, "StructureDefinition")
+        for given in resources(root, name, "StructureDefinition")
     ]
     types = _table(
         [
@@ -165,8 +169,8 @@ def main(folder: Path) -> None:
             if given.get("derivation") != "constraint" and (given["kind"].endswith("-type") or given["name"] in known)
         ]
     )
-    _write(ELEMENTS, {"source": source, "types": types}, 4)
-    _write(CODES, {"source": source, "systems": systems, "sets": _sets(_required(types), value_sets, systems)}, 2)
+    write(ELEMENTS, {"source": source, "types": types}, 4)
+    write(CODES, {"source": source, "systems": systems, "sets": _sets(_required(types), value_sets, systems)}, 2)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""FHIR R4 validation from the table of its elements: structure, cardinality, forms, choices, required codes, targets.
+"""FHIR R4 validation: structure, cardinality, forms, choices, required codes, references, narrative, units, invariants.
 
 And what analytics asks of a resource beyond R4: our rules, which are data (schemas/validation, docs/validation.md).
 """

@@ -2,52 +2,93 @@
 
 import math
 import re
+from calendar import monthrange
 from collections.abc import Callable
-from datetime import date
+from decimal import Decimal
+from functools import lru_cache
 
-type Check = Callable[[object], str | None]  # the rule that is broken, or None
+from shared.fhir.validation.narrative import xhtml
+
+type Check = Callable[[object, object, int], str | None]  # the rule that is broken, or None; the rest is of no use
 
 _LONGEST = 1024 * 1024  # R4: strings shall not exceed 1 MB
-_DATE = r"([0-9]{4})(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12][0-9]|3[01]))?)?"
+_DATE = r"((?!0000)[0-9]{4})(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12][0-9]|3[01]))?)?"
 _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?"
 _ZONE = r"(Z|[+-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 _DATE_ONLY = re.compile(_DATE)
 _DATE_TIME = re.compile(rf"{_DATE}(?:(?<=-[0-9]{{2}}-[0-9]{{2}})T{_TIME}{_ZONE})?")
-_INSTANT = re.compile(rf"([0-9]{{4}})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T{_TIME}{_ZONE}")
+_INSTANT = re.compile(rf"((?!0000)[0-9]{{4}})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T{_TIME}{_ZONE}")
 _BASE64 = re.compile(r"(?:[0-9A-Za-z+/]{4})*(?:[0-9A-Za-z+/]{2}==|[0-9A-Za-z+/]{3}=)?")
 _SPACE = re.compile(r"\s+")
+# R4: no code point below 32 but tab, line feed, return; and half a surrogate pair is no character at all
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+_UUID = "urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_OID = r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+"
+
+# RFC 3986: its characters and its percent-encoding, with what practice writes unencoded: letters of all languages, `|`
+# before a version, the braces of templates. Of `urn:uuid:` and `urn:oid:` R4 says more.
+_SCHEME = r"(?:[A-Za-z][A-Za-z0-9+.\-]*:|(?![^/?#:]*:))"  # or none: then no colon before the first slash
+_REST = rf"{_SCHEME}(?:[^\s<>\"\\^`%\x00-\x1f]|%[0-9A-Fa-f]{{2}})+"
+_ANY_UUID = _UUID.replace("a-f", "A-Fa-f")  # in a uri either case, as RFC 4122 reads them
+_CANONICAL = rf"(?:{_ANY_UUID}(?:[|#]\S+)?|(?!urn:uuid:){_REST})"
+_URI = re.compile(rf"(?:{_ANY_UUID}|{_OID}(?:\|\S+)?|(?!urn:uuid:|urn:oid:){_REST})", re.ASCII)
+_CACHED, _SHORT = 4096, 200
 
 
-def _text(form: str | re.Pattern[str]) -> Check:
-    pattern = re.compile(form, re.DOTALL)
+def _text(form: str) -> Check:
+    whole = re.compile(form, re.ASCII).fullmatch
 
-    def check(value: object) -> str | None:
-        if not isinstance(value, str):
+    def check(value: object, _: object = None, __: int = 0) -> str | None:
+        if type(value) is not str:
             return "json-type"
-        return None if 0 < len(value) <= _LONGEST and pattern.fullmatch(value) else "format"
+        return None if 0 < len(value) <= _LONGEST and whole(value) else "format"
 
     return check
 
 
+@lru_cache(_CACHED)
+def _is_uri(text: str) -> bool:
+    return _URI.fullmatch(text) is not None
+
+
+def _uri(value: object, _: object = None, __: int = 0) -> str | None:
+    """The names of code systems and extensions: few, and everywhere. Remembered if short, so that no document is."""
+    if type(value) is not str:
+        return "json-type"
+    if len(value) <= _SHORT:
+        return None if _is_uri(value) else "format"
+    return None if len(value) <= _LONGEST and _URI.fullmatch(value) else "format"
+
+
+def _string(value: object, _: object = None, __: int = 0) -> str | None:
+    if type(value) is not str:
+        return "json-type"
+    if value[:1] > " " and value.isprintable() and len(value) <= _LONGEST:
+        return None  # nearly all are so
+    if value.isspace() or not 0 < len(value) <= _LONGEST:
+        return "format"
+    return "format" if _CONTROLS.search(value) else None
+
+
 def _calendar(pattern: re.Pattern[str]) -> Check:
-    def check(value: object) -> str | None:
-        if not isinstance(value, str):
+    whole = pattern.fullmatch
+
+    def check(value: object, _: object = None, __: int = 0) -> str | None:
+        if type(value) is not str:
             return "json-type"
-        found = pattern.fullmatch(value)
+        found = whole(value)
         if found is None:
             return "format"
-        year, month, day = found[1], found[2] or "01", found[3] or "01"
-        try:
-            date(int(year), int(month), int(day))
-        except ValueError:
-            return "format"
-        return None
+        year, month, day = found.group(1, 2, 3)
+        if day is None or day < "29":
+            return None
+        return None if int(day) <= monthrange(int(year), int(month))[1] else "format"
 
     return check
 
 
 def _whole(least: int) -> Check:
-    def check(value: object) -> str | None:
+    def check(value: object, _: object = None, __: int = 0) -> str | None:
         if type(value) is not int:
             return "json-type"
         return None if least <= value < 2**31 else "format"
@@ -55,20 +96,22 @@ def _whole(least: int) -> Check:
     return check
 
 
-def _boolean(value: object) -> str | None:
-    return None if isinstance(value, bool) else "json-type"
+def _boolean(value: object, _: object = None, __: int = 0) -> str | None:
+    return None if value is True or value is False else "json-type"
 
 
-def _decimal(value: object) -> str | None:
-    if type(value) not in (int, float):
+def _decimal(value: object, _: object = None, __: int = 0) -> str | None:
+    if type(value) is int:
+        return None
+    if not isinstance(value, (float, Decimal)):
         return "json-type"
-    return None if math.isfinite(float(str(value))) else "format"
+    return None if math.isfinite(value) else "format"
 
 
-def _base64(value: object) -> str | None:
-    if not isinstance(value, str):
+def _base64(value: object, _: object = None, __: int = 0) -> str | None:
+    if type(value) is not str:
         return "json-type"
-    return None if _BASE64.fullmatch(_SPACE.sub("", value)) else "format"
+    return None if value and _BASE64.fullmatch(_SPACE.sub("", value)) else "format"
 
 
 CHECKS: dict[str, Check] = {
@@ -77,14 +120,14 @@ CHECKS: dict[str, Check] = {
     "unsignedInt": _whole(0),
     "positiveInt": _whole(1),
     "decimal": _decimal,
-    "string": _text(r".*\S.*"),
-    "markdown": _text(r".*\S.*"),
-    "xhtml": _text(r"\s*<div.*"),
-    "uri": _text(r"\S+"),
-    "url": _text(r"\S+"),
-    "canonical": _text(r"\S+"),
-    "oid": _text(r"urn:oid:[0-2](\.(0|[1-9][0-9]*))+"),
-    "uuid": _text(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+    "string": _string,
+    "markdown": _string,
+    "xhtml": xhtml,
+    "uri": _uri,
+    "url": _text(_URI.pattern),
+    "canonical": _text(_CANONICAL),
+    "oid": _text(_OID),
+    "uuid": _text(_UUID),
     "id": _text(r"[A-Za-z0-9\-.]{1,64}"),
     "code": _text(r"[^\s]+(\s[^\s]+)*"),
     "time": _text(_TIME),

@@ -1,212 +1,226 @@
-"""The walk: a resource held against the table of R4's elements (shared/fhir/elements.py).
+"""R4's table of elements (shared/fhir/elements.py), compiled to closures: one check for each type, made when first met.
 
-    resource ─► for each element: known? how often? JSON type? form? choice? code? target? ─► issues
+    resource ─► its type's check ─► each element: known? how often? JSON type? form? choice? ─► bindings, references
+                                                                                └► all well? then its invariants
 
-Each type's table is compiled when it is first met. What every well-behaved client of Medplum stores passes; where R4 and
-practice disagree, practice gets a warning.
+An invariant is asked only of an object whose structure holds, so that it may trust the JSON types.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
-from shared.fhir.elements import CHOICE, Element, codes, json_names, resource_types, types
-from shared.fhir.references import LocalReference, parse
+from shared.fhir.elements import CHOICE, Element, json_names, resource_types, types
+from shared.fhir.validation.bindings import bound
+from shared.fhir.validation.facts import facts
+from shared.fhir.validation.findings import MOST, Check, Findings, Known, Told, below, stops
+from shared.fhir.validation.invariants import CONTAINER, INVARIANTS, SIMPLE_QUANTITY, Invariant
 from shared.fhir.validation.issue import Issue
 from shared.fhir.validation.primitives import CHECKS
+from shared.fhir.validation.references import reference, within
+from shared.fhir.validation.siblings import strangers
 
 DEEPEST = 100
 
 type Node = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A JSON name of a type: its element, the type it has under this name, and the choice that it belongs to."""
+def resource_issues(given: Node) -> Iterator[Issue]:
+    """All that is wrong with a resource."""
+    root = given if type(given) is dict else dict(given)
+    told = resource(root, {}, 0)
+    if told == "resource-type":
+        yield Issue("fatal", "resource-type", "resourceType")
+    elif told is not None:
+        for severity, rule, place in below(str(root["resourceType"]), told, root):
+            yield Issue(severity, rule, place)
 
-    element: Element
-    type: str
-    choice: str | None
+
+def resource(value: object, known: Known, depth: int) -> Told:
+    """A resource of its own, at the root or in a bundle: what it contains is known to all in it."""
+    if type(value) is not dict:
+        return "json-type"
+    name = value.get("resourceType")
+    if not isinstance(name, str) or name not in resource_types():
+        return "resource-type"
+    return of_type(name)(value, within(value, known) if "contained" in value or "entry" in value else known, depth)
+
+
+def contained(value: object, known: Known, depth: int) -> Told:
+    """A resource inside another, whose contained resources it may refer to. It contains none of its own."""
+    if type(value) is not dict:
+        return "json-type"
+    if "contained" in value:
+        return "dom-2"
+    name = value.get("resourceType")
+    if not isinstance(name, str) or name not in resource_types():
+        return "resource-type"
+    return of_type(name)(value, known, depth)
+
+
+class Choice(NamedTuple):
+    """An element of several types: its JSON names, those of primitives also with `_`, and whether one is required."""
+
+    stem: str
+    names: frozenset[str]
+    required: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A type, compiled: its JSON names, and the elements that must be there (each by any of its JSON names)."""
+    """A type, compiled. `siblings` are the elements that may have a `_name` beside them, with whether they repeat."""
 
-    slots: Mapping[str, Slot]
-    required: tuple[tuple[str, tuple[str, ...]], ...]
+    slots: Mapping[str, Check]
+    siblings: Mapping[str, bool]
+    required: tuple[str, ...]
+    choices: tuple[Choice, ...]
+    invariants: tuple[Invariant, ...]
 
 
 @cache
-def shape(name: str) -> Shape:
-    """The shape of a type of R4."""
-    slots: dict[str, Slot] = {}
-    required = []
-    kind = types()[name].kind
-    for stem, element in types()[name].elements.items():
+def of_type(name: str) -> Check:
+    """The check of an object of a type. Its shape is compiled at first use, since types contain themselves."""
+    shape: Shape | None = None
+    slots: Mapping[str, Check] = {}
+    required: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    invariants: tuple[Invariant, ...] = ()
+    is_element = types()[name].kind != "resource"
+
+    def check(node: object, known: Known, depth: int) -> Told:
+        nonlocal shape, slots, required, choices, invariants
+        if shape is None:
+            shape = _shape(name)
+            slots, required, choices, invariants = shape.slots, shape.required, shape.choices, shape.invariants
+        if type(node) is not dict:
+            return "json-type"
+        if depth > DEEPEST:
+            return "depth"
+        found: Findings | None = None
+        strange, deeper = False, depth + 1
+        for key, value in node.items():
+            if (slot := slots.get(key)) is None:
+                strange = True
+            elif (told := slot(value, known, deeper)) is not None:
+                found = (found or []) + below(f".{key}", told, value)
+        if strange:
+            found = strangers(node, shape.siblings, slots, of_type("Element"), found or [], known, deeper)
+        for key in required:
+            if key not in node and f"_{key}" not in node:
+                found = [*(found or ()), ("error", "cardinality-min", f".{key}")]
+        for stem, names, needed in choices:
+            if names.isdisjoint(node):
+                if needed:
+                    found = [*(found or ()), ("error", "cardinality-min", f".{stem}")]
+            elif len(given := names.intersection(node)) > 1 and len({key.removeprefix("_") for key in given}) > 1:
+                found = [*(found or ()), ("error", "choice", f".{stem}")]
+        if is_element and (not node or ("id" in node and len(node) < 2)):
+            found = [*(found or ()), ("error", "ele-1" if node else "empty", "")]
+        if not found or not stops(found):
+            for rule, severity, _, holds in invariants:
+                if not holds(node):
+                    found = [*(found or ()), (severity, rule, "")]
+            if "contained" in node:
+                found = (found or []) + [
+                    (severity, rule, "") for rule, severity, _, holds in CONTAINER if not holds(node)
+                ]
+        return found[:MOST] if found else None
+
+    return check
+
+
+def _shape(name: str) -> Shape:
+    described = types()[name]
+    slots: dict[str, Check] = {"resourceType": _fine} if described.kind == "resource" else {}
+    siblings: dict[str, bool] = {}
+    required, choices = [], []
+    for stem, element in described.elements.items():
         given = json_names(stem, element)
-        if (stem, kind) == ("id", "resource") or (name, stem) == ("Extension", "url"):
+        if (stem, described.kind) == ("id", "resource") or (name, stem) == ("Extension", "url"):
             # R4's StructureDefinitions say System.String; the pages of `id` and `Extension` say more.
             given = {stem: "id" if stem == "id" else "uri"}
-        choice = stem if stem.endswith(CHOICE) else None
-        slots |= {json_name: Slot(element, type, choice) for json_name, type in given.items()}
-        if element.min:
-            required.append((stem.removesuffix(CHOICE), tuple(given)))
-    return Shape(slots, tuple(required))
+        for key, type_name in given.items():
+            one = _value(type_name, element, f"{name}.{stem}")
+            slots[key] = _many(one, element.max) if element.many else one
+            if type_name in CHECKS:
+                siblings[key] = element.many
+        if stem.endswith(CHOICE):
+            names = frozenset(given) | {f"_{key}" for key, type_name in given.items() if type_name in CHECKS}
+            choices.append(Choice(stem.removesuffix(CHOICE), names, element.min > 0))
+        elif element.min:
+            required.append(stem)
+    return Shape(
+        slots,
+        siblings,
+        tuple(required),
+        tuple(choices),
+        INVARIANTS.get(name, ()),
+    )
 
 
-def resource_issues(resource: Node) -> Iterator[Issue]:
-    """All that is wrong with a resource."""
-    name = resource.get("resourceType")
-    if not isinstance(name, str) or name not in resource_types():
-        yield Issue("fatal", "resource-type", "resourceType")
-        return
-    yield from _resource(resource, name, 0)
-    yield from _contained(resource, name)
+def _fine(_: object, __: Known, ___: int) -> None:
+    """`resourceType` was looked at before."""
 
 
-def _resource(resource: Node, path: str, depth: int) -> Iterator[Issue]:
-    name = resource.get("resourceType")
-    if not isinstance(name, str) or name not in resource_types():
-        yield Issue("error", "resource-type", path)
-        return
-    yield from _object({key: value for key, value in resource.items() if key != "resourceType"}, name, path, depth)
+def _value(name: str, element: Element, path: str) -> Check:
+    """The check of one value of an element."""
+    if name in CHECKS:
+        return bound(CHECKS[name], name, element)
+    match types()[name].kind:
+        case "resource" if path.endswith(".contained"):
+            return contained
+        case "resource" if name != "Resource":
+            return _only(name)
+        case "resource":
+            return resource
+    check = of_type(name)
+    if name == "Reference":
+        return reference(check, element, path)
+    if path in facts().simple and name == "Quantity":
+        return _also(check, SIMPLE_QUANTITY)
+    return bound(check, name, element)
 
 
-def _object(node: Node, name: str, path: str, depth: int) -> Iterator[Issue]:
-    if depth > DEEPEST:
-        yield Issue("error", "depth", path)
-        return
-    known = shape(name)
-    chosen: set[str] = set()
-    for key, value in node.items():
-        plain = key.removeprefix("_")
-        slot = known.slots.get(plain)
-        if slot is None or (plain is not key and slot.type not in CHECKS):
-            yield Issue("error", "unknown-element", path)
-            continue
-        if slot.choice and slot.choice not in chosen and len(_given(node, known, slot.choice)) > 1:
-            chosen.add(slot.choice)
-            yield Issue("error", "choice", f"{path}.{slot.choice.removesuffix(CHOICE)}")
-        if plain is not key:
-            yield from _siblings(node.get(plain), value, slot, f"{path}.{plain}", depth)
-        else:
-            yield from _element(value, f"_{key}" in node, slot, f"{path}.{key}", depth)
-    for stem, names in known.required:
-        if not any(key in node or f"_{key}" in node for key in names):
-            yield Issue("error", "cardinality-min", f"{path}.{stem}")
-    if name == "Extension" and ("extension" in node) == any(key.removeprefix("_").startswith("value") for key in node):
-        yield Issue("error", "ext-1", path)
+def _many(one: Check, most: str) -> Check:
+    limit = int(most) if most.isdigit() else None
+
+    def many(value: object, known: Known, depth: int) -> Told:
+        if type(value) is not list:
+            return "null" if value is None else "cardinality-list"
+        if not value:
+            return "empty"
+        if limit and len(value) > limit:
+            return "cardinality-max"
+        if len(value) == 1:  # most are so
+            told = one(value[0], known, depth)
+            return None if told is None else below("[0]", told, value[0])
+        found: Findings | None = None
+        for index, item in enumerate(value):
+            if (told := one(item, known, depth)) is not None:
+                found = (found or []) + below(f"[{index}]", told, item)
+                if len(found) >= MOST:
+                    break
+        return found
+
+    return many
 
 
-def _given(node: Node, known: Shape, choice: str) -> set[str]:
-    """The JSON names of a choice that a node uses."""
-    return {key.removeprefix("_") for key in node} & {key for key, slot in known.slots.items() if slot.choice == choice}
+def _only(name: str) -> Check:
+    """A resource of one type: Bundle.entry.response.outcome and the like, where R4 says so."""
+
+    def only(value: object, known: Known, depth: int) -> Told:
+        if isinstance(value, dict) and value.get("resourceType") != name:
+            return "resource-type"
+        return resource(value, known, depth)
+
+    return only
 
 
-def _element(value: object, extended: bool, slot: Slot, path: str, depth: int) -> Iterator[Issue]:
-    if not slot.element.many:
-        if isinstance(value, list):
-            yield Issue("error", "cardinality-max", path)
-        else:
-            yield from _value(value, slot, path, depth)
-        return
-    if not isinstance(value, list):
-        yield Issue("error", "cardinality-list", path)
-        return
-    if not value:
-        yield Issue("error", "empty", path)
-    for index, item in enumerate(value):
-        if item is None and extended and slot.type in CHECKS:
-            continue
-        yield from _value(item, slot, f"{path}[{index}]", depth)
+def _also(check: Check, invariant: Invariant) -> Check:
+    def both(value: object, known: Known, depth: int) -> Told:
+        if (told := check(value, known, depth)) is not None:
+            return told
+        return None if invariant.holds(value) else invariant.rule  # type: ignore[arg-type]  # an object, it passed
 
-
-def _value(value: object, slot: Slot, path: str, depth: int) -> Iterator[Issue]:
-    if value is None:
-        yield Issue("error", "null", path)
-    elif (check := CHECKS.get(slot.type)) is not None:
-        broken = check(value)
-        if broken:
-            yield Issue("error", broken, path)
-        elif slot.type == "code":
-            yield from _bound(slot.element, [value], path)
-    elif not isinstance(value, Mapping):
-        yield Issue("error", "json-type", path)
-    elif not value:
-        yield Issue("error", "empty", path)
-    elif types()[slot.type].kind == "resource":
-        yield from _resource(value, path, depth + 1)
-    else:
-        yield from _object(value, slot.type, path, depth + 1)
-        match slot.type:
-            case "Coding":
-                yield from _bound(slot.element, [value.get("code")], path)
-            case "CodeableConcept":
-                codings = value.get("coding")
-                given = (
-                    [one.get("code") for one in codings if isinstance(one, Mapping)]
-                    if isinstance(codings, list)
-                    else []
-                )
-                yield from _bound(slot.element, given, path)
-            case "Reference":
-                yield from _target(value, slot.element, path)
-
-
-def _siblings(plain: object, value: object, slot: Slot, path: str, depth: int) -> Iterator[Issue]:
-    """`_name` beside a primitive `name`: an Element with id and extensions, or an array of them with nulls."""
-    items = value if slot.element.many else [value]
-    if not isinstance(items, list):
-        yield Issue("error", "cardinality-list", path)
-        return
-    if slot.element.many and isinstance(plain, list) and len(plain) != len(items):
-        yield Issue("error", "null", path)
-    for item in items:
-        if item is None and slot.element.many:
-            continue
-        if not isinstance(item, Mapping):
-            yield Issue("error", "json-type", path)
-        elif not item:
-            yield Issue("error", "empty", path)
-        else:
-            yield from _object(item, "Element", path, depth + 1)
-
-
-def _bound(element: Element, given: list[object], path: str) -> Iterator[Issue]:
-    """A required binding, where the value set's codes are known; a concept without any code is told by text alone."""
-    if element.strength != "required" or element.values is None:
-        return
-    allowed = codes().sets.get(element.values)
-    present = [code for code in given if isinstance(code, str)]
-    if allowed and present and not any(code in allowed for code in present):
-        yield Issue("error", "required-binding", path)
-
-
-def _target(reference: Node, element: Element, path: str) -> Iterator[Issue]:
-    text = reference.get("reference")
-    if not isinstance(text, str) or not element.targets or "Resource" in element.targets:
-        return
-    found = parse(text)
-    if isinstance(found, LocalReference) and found.type not in element.targets:
-        yield Issue("warning", "reference-target", path)  # Medplum does not check it, so stored data breaks it
-
-
-def _contained(resource: Node, path: str) -> Iterator[Issue]:
-    """ref-1: every `#id` is there. dom-2: nothing is contained twice over."""
-    contained = resource.get("contained")
-    inner = [one for one in contained if isinstance(one, Mapping)] if isinstance(contained, list) else []
-    for index, one in enumerate(inner):
-        if "contained" in one:
-            yield Issue("error", "dom-2", f"{path}.contained[{index}]")
-    ids = {one.get("id") for one in inner if isinstance(one.get("id"), str)}
-    todo: list[tuple[object, str]] = [(resource, path)]
-    while todo:
-        node, where = todo.pop()
-        if isinstance(node, Mapping):
-            text = node.get("reference")
-            if isinstance(text, str) and text.startswith("#") and len(text) > 1 and text[1:] not in ids:
-                yield Issue("error", "ref-1", where)
-            todo += [(value, where) for value in node.values()]
-        elif isinstance(node, list):
-            todo += [(item, where) for item in node]
+    return both

@@ -13,7 +13,7 @@ from shared.local.clinic.datatypes import Json, moment, quantity, reference, sta
 from shared.local.clinic.demographics import as_known, telecom
 from shared.local.clinic.documents import attachment
 from shared.local.clinic.people import Person
-from shared.local.clinic.prose import directions, remark
+from shared.local.clinic.prose import directions, phone, remark
 from shared.local.clinic.site import Draft, Site
 
 _MEASURES = {measure.code: measure for measure in (*v.VITALS, *v.LABS, v.SYSTOLIC, v.DIASTOLIC)}
@@ -34,7 +34,10 @@ def _next(site: Site, draft: Draft) -> Draft:
                 site.people.moved(person, "Patient") if site.chance(0.7) else site.people.renamed(person, "Patient")
             )
             body |= as_known(person)
-        case "Organization" | "Practitioner" | "RelatedPerson" as role, _:
+        case "Organization", _:
+            head = site.people.person("Organization")
+            body["telecom"] = [{"system": "phone", "value": phone(head.phone), "use": "work"}]
+        case "Practitioner" | "RelatedPerson" as role, _:
             body["telecom"] = telecom(site.people.person(role))[: len(body["telecom"])]
         case "Observation", Person():
             _corrected(site, body, person)

@@ -18,7 +18,7 @@ def organization(site: Site) -> Draft:
         "type": [status("organization-type", "prov")],
         "name": site.organization,
         "telecom": [{"system": "phone", "value": phone(head.phone), "use": "work"}],
-        "address": [address(head.home)],
+        "address": [address(head.home) | {"use": "work"}],  # an organisation has no home (org-2)
         "contact": [{"name": {"text": head.full}, "telecom": [{"system": "email", "value": head.email}]}],
     }
     return site.draft("Organization", content)

@@ -71,8 +71,8 @@ class Site:
         return opening + timedelta(seconds=self.random.randrange(9 * 3600))
 
     def later(self, than: datetime, days: tuple[int, int], kind: str = "Encounter.period") -> datetime:
-        """A moment some days later, not after the last day."""
-        return self.at(min(than.date() + timedelta(self.random.randint(*days)), _LAST_DAY), kind)
+        """A moment some days later, not after the last day. The same day may be the day, never an earlier hour."""
+        return max(than, self.at(min(than.date() + timedelta(self.random.randint(*days)), _LAST_DAY), kind))
 
     def chance(self, probability: float) -> bool:
         return self.random.random() < probability

@@ -46,11 +46,12 @@ OBSERVATION: dict[str, Any] = {
         {"code": {"text": "diastolic"}, "valueInteger": 80},
     ],
 }
+_ABSENT = {"extension": [{"url": "http://example.org/absent", "valueCode": "unknown"}]}
 PATIENT: dict[str, Any] = {
     "resourceType": "Patient",
     "id": "p1",
     "active": True,
-    "name": [{"family": "Family", "given": ["First", None], "_given": [None, {"id": "x"}]}],
+    "name": [{"family": "Family", "given": ["First", None], "_given": [None, _ABSENT]}],
     "gender": "female",
     "birthDate": "1980-02",
     "multipleBirthInteger": 2,
@@ -72,6 +73,23 @@ BUNDLE: dict[str, Any] = {
 }
 
 
+CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+CONDITION: dict[str, Any] = {
+    "resourceType": "Condition",
+    "clinicalStatus": {
+        "coding": [{"system": "http://example.org", "code": "on"}, {"system": CLINICAL, "code": "active"}]
+    },
+    "subject": {"reference": "Patient/p1"},
+}
+CLAIM_PRICE: dict[str, Any] = {
+    "resourceType": "ChargeItem",
+    "status": "billed",
+    "code": {"text": "x"},
+    "subject": {"reference": "Patient/p1"},
+    "priceOverride": {"value": 5, "currency": "EUR"},
+}
+
+
 def issues(resource: dict[str, Any]) -> list[Issue]:
     return list(VALIDATOR.issues(resource))
 
@@ -83,7 +101,24 @@ def broken(resource: dict[str, Any], change: Callable[[Any], None]) -> list[tupl
     return [(issue.rule, issue.path) for issue in issues(changed)]
 
 
-@pytest.mark.parametrize("good", [OBSERVATION, PATIENT, BUNDLE], ids=lambda resource: resource["resourceType"])
+def test_an_id_beside_a_value_is_enough() -> None:
+    assert issues(PATIENT | {"_birthDate": {"id": "x"}}) == []
+
+
+def test_of_a_million_faults_a_hundred_are_told() -> None:
+    hostile = PATIENT | {"name": [{}] * 50_000, "telecom": [{"system": "canary"} for _ in range(50_000)]}
+    assert len(issues(hostile)) <= 100
+
+
+def test_a_resource_within_python_cycles_has_an_end() -> None:
+    extension: dict[str, Any] = {"url": "http://a"}
+    extension["extension"] = [extension]
+    assert "depth" in {issue.rule for issue in issues(PATIENT | {"extension": [extension]})}
+
+
+@pytest.mark.parametrize(
+    "good", [OBSERVATION, PATIENT, BUNDLE, CONDITION, CLAIM_PRICE], ids=lambda resource: resource["resourceType"]
+)
 def test_a_valid_resource_passes(good: dict[str, Any]) -> None:
     assert issues(good) == []
 
@@ -133,6 +168,7 @@ def _drop(*path: Any) -> Callable[[Any], None]:
 
 
 OBS, PAT, BUN = OBSERVATION, PATIENT, BUNDLE
+CON, PRICE = CONDITION, CLAIM_PRICE
 MUTANTS: dict[str, tuple[dict[str, Any], Callable[[Any], None], tuple[str, str]]] = {
     "an unknown type": (OBS, _set("resourceType", "Canary"), ("resource-type", "resourceType")),
     "no type": (OBS, _drop("resourceType"), ("resource-type", "resourceType")),
@@ -162,7 +198,11 @@ MUTANTS: dict[str, tuple[dict[str, Any], Callable[[Any], None], tuple[str, str]]
     "null": (OBS, _set("status", None), ("null", "Observation.status")),
     "null in an array of objects": (OBS, _set("category", [None]), ("null", "Observation.category[0]")),
     "a null without its sibling": (PAT, _drop("name", 0, "_given"), ("null", "Patient.name[0].given[1]")),
-    "arrays of siblings that do not match": (PAT, _set("name", 0, "_given", [None]), ("null", "Patient.name[0].given")),
+    "arrays of siblings that do not match": (
+        PAT,
+        _set("name", 0, "_given", [_ABSENT]),
+        ("null", "Patient.name[0].given"),
+    ),
     "a string for a boolean": (PAT, _set("active", "true"), ("json-type", "Patient.active")),
     "a number for a string": (PAT, _set("name", 0, "family", 5), ("json-type", "Patient.name[0].family")),
     "a string for a number": (
@@ -215,7 +255,11 @@ MUTANTS: dict[str, tuple[dict[str, Any], Callable[[Any], None], tuple[str, str]]
         _drop("extension", 0, "url"),
         ("cardinality-min", "Observation.extension[0].url"),
     ),
-    "a contained resource that is not there": (OBS, _set("device", "reference", "#d2"), ("ref-1", "Observation")),
+    "a contained resource that is not there": (
+        OBS,
+        _set("device", "reference", "#d2"),
+        ("ref-1", "Observation.device"),
+    ),
     "a contained resource in another": (
         OBS,
         _set("contained", 0, "contained", [{"resourceType": "Device"}]),
@@ -231,6 +275,52 @@ MUTANTS: dict[str, tuple[dict[str, Any], Callable[[Any], None], tuple[str, str]]
         _set("entry", 0, "resource", "resourceType", "Canary"),
         ("resource-type", "Bundle.entry[0].resource"),
     ),
+    "a code of another system": (
+        CON,
+        _set("clinicalStatus", "coding", 1, "system", "http://snomed.info/sct"),
+        ("required-binding", "Condition.clinicalStatus"),
+    ),
+    "a code without its system": (
+        CON,
+        _drop("clinicalStatus", "coding", 1, "system"),
+        ("required-binding", "Condition.clinicalStatus"),
+    ),
+    "text where a code is required": (
+        CON,
+        _set("clinicalStatus", {"text": "active"}),
+        ("required-binding", "Condition.clinicalStatus"),
+    ),
+    "a currency that is none": (
+        PRICE,
+        _set("priceOverride", "currency", "EURO"),
+        ("required-binding", "ChargeItem.priceOverride.currency"),
+    ),
+    "a media type that is none": (
+        PAT,
+        _set("photo", 0, "contentType", "picture"),
+        ("required-binding", "Patient.photo[0].contentType"),
+    ),
+    "a comparator on a simple quantity": (
+        OBS,
+        _set("referenceRange", [{"low": {"value": 5, "comparator": "<"}}]),
+        ("sqty-1", "Observation.referenceRange[0].low"),
+    ),
+    "an element of an id alone": (OBS, _set("code", {"id": "x"}), ("ele-1", "Observation.code")),
+    "a primitive of an id alone": (PAT, _set("_deceasedBoolean", {"id": "x"}), ("ele-1", "Patient.deceasedBoolean")),
+    "siblings of nulls": (PAT, _set("name", 0, "_given", [None, None]), ("empty", "Patient.name[0].given")),
+    "a sibling that is none": (PAT, _set("_birthDate", "x"), ("json-type", "Patient.birthDate")),
+    "an invariant inside a bundle's entry": (
+        BUN,
+        _set("entry", 0, "resource", "contact", [{"gender": "male"}]),
+        ("pat-1", "Bundle.entry[0].resource.contact[0]"),
+    ),
+    "a script in a narrative": (
+        OBS,
+        _set("text", "div", '<div xmlns="http://www.w3.org/1999/xhtml"><script>x</script></div>'),
+        ("txt-1", "Observation.text.div"),
+    ),
+    "a unit that is none": (OBS, _set("valueQuantity", "code", "per min"), ("ucum", "Observation.valueQuantity")),
+    "a dangling value of a resource": (BUN, _set("entry", 0, "resource", 5), ("json-type", "Bundle.entry[0].resource")),
     "an error inside a bundle's entry": (
         BUN,
         _set("entry", 0, "resource", "gender", "canary"),
@@ -245,8 +335,8 @@ def test_a_broken_rule_is_found_where_it_is_broken(why: str) -> None:
     assert expected in broken(resource, change)
 
 
-def test_a_reference_that_medplum_would_store_is_only_a_warning() -> None:
-    changed = OBSERVATION | {"subject": {"reference": "Medication/m1"}}
+def test_a_reference_to_a_resource_of_medplums_own_is_only_a_warning() -> None:
+    changed = OBSERVATION | {"subject": {"reference": "ClientApplication/c1"}}
     assert [issue.severity for issue in issues(changed)] == ["warning"]
     assert not refused(issues(changed))
 
