@@ -4,8 +4,7 @@ Errors are problem details (RFC 9457): `type` names the code, `title` says what 
 is no `detail`: it would be the place where a value slips in.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
 
@@ -24,31 +23,42 @@ from shared.telemetry.report import bind_request, crashed, current_request_id, t
 PROBLEM = "application/problem+json"
 
 
-@asynccontextmanager
-async def read_body(request: Request, limit: int, room: Room) -> AsyncIterator[bytes]:
+class read_body:  # noqa: N801 - read as a function is
     """The raw bytes. Raises Problem(BODY_TOO_LARGE) as soon as the limit is passed, BAD_BODY for an encoded body.
 
     Encodings are refused: Medplum and Pub/Sub send none, and a bomb of 10 MB unpacks to gigabytes. The bytes count
     against the process's `room` until the caller is done with them: OVERLOADED when it is full.
     """
-    for name, value in request.scope["headers"]:
-        if name == b"content-encoding" and value != b"identity":
-            raise Problem(Code.BAD_BODY, "content-encoding")
-        if name == b"content-length" and value.isdigit() and (len(value) > 20 or int(value) > limit):
-            raise Problem(Code.BODY_TOO_LARGE, "body")
-    chunks, size = [], 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            room.take(len(chunk))
-            if size > limit:
+
+    __slots__ = ("_limit", "_request", "_room", "_size")
+
+    def __init__(self, request: Request, limit: int, room: Room) -> None:
+        self._request, self._limit, self._room, self._size = request, limit, room, 0
+
+    async def __aenter__(self) -> bytes:
+        for name, value in self._request.scope["headers"]:
+            if name == b"content-encoding" and value != b"identity":
+                raise Problem(Code.BAD_BODY, "content-encoding")
+            if name == b"content-length" and value.isdigit() and (len(value) > 20 or int(value) > self._limit):
+                raise Problem(Code.BODY_TOO_LARGE, "body")
+        try:
+            return await self._read()
+        except BaseException:
+            self._room.give(self._size)
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._room.give(self._size)
+
+    async def _read(self) -> bytes:
+        chunks = []
+        async for chunk in self._request.stream():
+            self._size += len(chunk)
+            self._room.take(len(chunk))
+            if self._size > self._limit:
                 raise Problem(Code.BODY_TOO_LARGE, "body")
             chunks.append(chunk)
-        body = b"".join(chunks)
-        chunks.clear()
-        yield body
-    finally:
-        room.give(size)
+        return b"".join(chunks)
 
 
 def answer(result: Answer) -> Response:

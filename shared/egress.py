@@ -35,6 +35,22 @@ class Client(httpx.AsyncClient):
         super().__init__(transport=way, timeout=timeout, follow_redirects=False, trust_env=False)
         self._way = way
 
+    def build_request(
+        self,
+        method: str,
+        url: httpx.URL | str,
+        *,
+        timeout: Any = httpx.USE_CLIENT_DEFAULT,
+        extensions: Any = None,
+        cookies: Any = None,
+        **given: Any,
+    ) -> httpx.Request:
+        """The request as it is asked for; httpx would merge its own headers, a base URL and cookies into each."""
+        extensions = dict(extensions or {})
+        if timeout is not httpx.USE_CLIENT_DEFAULT:
+            extensions["timeout"] = httpx.Timeout(timeout).as_dict()
+        return httpx.Request(method, url, extensions=extensions, **given)
+
     async def send(self, request: httpx.Request, *, stream: bool = False, **_: Any) -> httpx.Response:
         """One request, one answer; read to its end, unless it is to be streamed. Raises httpx.HTTPError, Problem."""
         response = await self._way.handle_async_request(request)

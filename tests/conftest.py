@@ -24,5 +24,6 @@ def own_logging() -> Iterator[None]:
     yield
     structlog.reset_defaults()
     logs.THREAD.set({})
+    logs.look_again()
     logging.captureWarnings(capture=False)
     root.handlers, root.level = handlers, level

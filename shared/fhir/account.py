@@ -33,6 +33,8 @@ _TOKEN_LIMIT = 64_000  # bytes
 _EARLY = 30.0  # seconds before its end that a token is no longer used
 _LIMIT = re.compile(r'"(\w+)";r=(\d+);t=(\d+)')
 _DEFAULT_WAIT = 60.0
+# As it is on the wire is as it is read: a small compressed answer can not become a large one.
+_PLAIN = {"Accept": "application/fhir+json", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,12 @@ class Account:
                 raise Problem(Code.MEDPLUM_BUSY, "quota", retry_after=self._points_end - now)
             self._points -= points
         request = self._http.build_request(
-            method, f"{self._base}/fhir/R4/{path}".removesuffix("/"), params=params, headers=headers, content=content
+            method,
+            f"{self._base}/fhir/R4/{path}".removesuffix("/"),
+            params=params,
+            headers={**(headers or {}), **_PLAIN},
+            content=content,
         )
-        request.headers["Accept"] = "application/fhir+json"
         token = await self._bearer()
         with client_span(_CALLS.get(points, "medplum create")):  # a batch of them costs what its entries do
             answer = await self._send(request, limit, token)
@@ -107,8 +112,6 @@ class Account:
 
     async def _exchange(self, request: httpx.Request, limit: int) -> Answer:
         """Send, and read no more than `limit` bytes of the answer."""
-        # As it is on the wire is as it is read: a small compressed answer can not become a large one.
-        request.headers["Accept-Encoding"] = "identity"
         try:
             response = await self._http.send(request, stream=True, follow_redirects=False)
             try:
@@ -154,7 +157,7 @@ class Account:
             "client_secret": self._client.secret.get_secret_value(),
         }
         asked = self._clock()
-        request = self._http.build_request("POST", f"{self._base}/oauth2/token", data=form)
+        request = self._http.build_request("POST", f"{self._base}/oauth2/token", data=form, headers=_PLAIN)
         with client_span("medplum token"):
             answer = await self._exchange(request, _TOKEN_LIMIT)
         if answer.status != 200:

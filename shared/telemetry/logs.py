@@ -47,6 +47,7 @@ _SEVERITIES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _SERVERS = ("uvicorn", "uvicorn.error", "gunicorn.error", "py.warnings")
 # The request and the event in hand, for every line and answer: one variable, since structlog's own are one for each name.
 THREAD: ContextVar[Mapping[str, str]] = ContextVar("thread", default={})  # noqa: B039 - nobody writes into it
+_logger: Any = None
 _HOUSE = Path(__file__).resolve().parents[2]
 
 # field → a number's type, a text's form, or all the words that it may be. Low cardinality or keyed hashes; nothing that
@@ -97,7 +98,16 @@ FIELDS: Mapping[str, type[int] | type[float] | re.Pattern[str] | frozenset[str]]
 
 def log(message: Line, severity: Severity = "INFO", **fields: object) -> None:
     """One line. Fields that are not listed are dropped and counted."""
-    structlog.get_logger().msg(message, severity=severity, **fields)
+    global _logger
+    if _logger is None:
+        _logger = structlog.get_logger().bind()
+    _logger.msg(message, severity=severity, **fields)
+
+
+def look_again() -> None:
+    """The next line looks structlog's logger up: it was configured otherwise. To look for each line costs a fifth of it."""
+    global _logger
+    _logger = None
 
 
 def start_logging(level: Severity = "INFO", gcp_project: str = "") -> None:
@@ -112,6 +122,7 @@ def start_logging(level: Severity = "INFO", gcp_project: str = "") -> None:
         logger_factory=structlog.BytesLoggerFactory(getattr(sys.stdout, "beneath", None) or sys.stdout.buffer),
         cache_logger_on_first_use=True,
     )
+    look_again()
     # gRPC's core writes to the process's stderr by itself, with addresses and what a peer said.
     os.environ["GRPC_VERBOSITY"] = "NONE"
     os.environ.pop("GRPC_TRACE", None)

@@ -37,7 +37,7 @@ from shared.phi import Phi
 from shared.pipeline import Headers, Pipeline
 from shared.sinks.memory_warehouse import MemoryWarehouse
 from shared.subscriber import NOTHING, Route, Subscription
-from shared.telemetry.logs import THREAD
+from shared.telemetry.logs import THREAD, look_again
 from tests.simulation import house
 from tests.simulation.broker import ACK_DEADLINE, Broker
 from tests.simulation.chance import Chance
@@ -120,6 +120,7 @@ class World:
     def lived(self) -> "World":
         """This world, after its day. Raises Stuck, or what no code may raise."""
         structlog.configure(processors=[self._logged])
+        look_again()
         VirtualLoop().run(self._day())
         return self
 
