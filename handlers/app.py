@@ -54,7 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 could_not_start(error)  # the server would tell its text, which is dropped
                 raise
             started(settings)
-            _rest_the_collector()
+            rest_the_collector()
             yield
             world.ready = False
 
@@ -73,7 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _rest_the_collector() -> None:
+def rest_the_collector() -> None:
     """What a process has built when it is ready stays until it ends, and a message leaves few cycles behind: to go through
     all of it again and again is an eighth of a worker's CPU. So it is left out, and the rest is looked at seldom."""
     gc.collect()

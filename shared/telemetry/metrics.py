@@ -39,7 +39,7 @@ VALUES: dict[Label, frozenset[str]] = {
     "outcome": frozenset({"done", "duplicate", *(end.name.lower() for end in End)}),
     "code": frozenset({"none", *(code.slug for code in Code)}),
     "rule": RULES,
-    "dependency": frozenset({"pubsub", "bigquery", "dlp"}),
+    "dependency": frozenset({"pubsub", "bigquery", "dlp", "accounts", "audit"}),
     "operation": frozenset({"claim", "finish", "renew", "reopen", "get"}),
     "client": frozenset({"reader", "sweeper", "auditor"}),
     "answer": frozenset({"2xx", "3xx", "4xx", "429", "5xx", "none"}),
@@ -88,9 +88,18 @@ class Metric:
     unit: str
     help: str
     labels: tuple[Label, ...] = ()
+    _known: dict[tuple[str, ...], Key] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def key(self, *values: str) -> Key:
         """The series of these values; a value out of its set is `other`."""
+        known = self._known.get(values)
+        if known is None:
+            known = self._listed(values)
+            if known[1:] == values:  # only what is listed is remembered, so it is not much
+                self._known[values] = known
+        return known
+
+    def _listed(self, values: tuple[str, ...]) -> Key:
         for label, value in zip(self.labels, values, strict=True):
             if value not in VALUES[label] and value != OTHER:
                 DROPPED.add(1, "label")

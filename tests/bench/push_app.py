@@ -15,7 +15,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from handlers.app import NO_TELEMETRY
+from handlers.app import NO_TELEMETRY, rest_the_collector
 from handlers.endpoints import World, mount_health, mount_push
 from handlers.front import Front
 from shared import egress
@@ -67,6 +67,7 @@ def ours() -> FastAPI:
             )
             world.serve(Route(ON, NOTHING, nothing))
             world.ready = True
+            rest_the_collector()
             yield
             await keys.stop()
             await ledger.close()

@@ -1,6 +1,8 @@
 """The one list of metrics, what a process makes of its numbers, and what ops can read of them."""
 
+import ast
 import json
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +10,7 @@ from handlers import catalog
 from shared.telemetry import metrics
 from shared.telemetry.live import live
 from shared.telemetry.logs import FIELDS
-from shared.telemetry.metrics import BOUNDS, DROPPED, METRICS, OTHER, VALUES, Series, Spread
+from shared.telemetry.metrics import BOUNDS, DROPPED, METRICS, OTHER, VALUES, Metric, Series, Spread
 from shared.telemetry.metrics_store import MemoryMetrics
 from shared.telemetry.prometheus import exposition
 from shared.telemetry.snapshots import Snapshot, Snapshots, decode, encode, read, tell
@@ -27,6 +29,21 @@ def snapshots(series: Series, process: str = "p1", now: float = 1000.0) -> Snaps
 
 def test_every_handler_of_the_catalog_is_a_value_of_the_label() -> None:
     assert {on.handler for on in catalog.subscriptions()} <= VALUES["handler"], "a new handler is added to VALUES"
+
+
+def test_every_label_that_the_code_writes_is_a_value_of_it() -> None:
+    """One that is not would be told as `other`, and nobody would know what."""
+    root, found = Path(metrics.__file__).resolve().parents[2], 0
+    for path in (*root.glob("shared/**/*.py"), *root.glob("handlers/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(ast.Attribute(ast.Name(name), "add" | "observe" | "move" | "set"), [_, *labels]):
+                    metric = getattr(metrics, name, None)
+                    for label, given in zip(metric.labels, labels, strict=True) if isinstance(metric, Metric) else ():
+                        if isinstance(given, ast.Constant):
+                            assert given.value in VALUES[label], f"{path.name}: {name}, {label}"
+                            found += 1
+    assert found > 10
 
 
 def test_names_are_of_one_form_and_say_their_unit() -> None:
