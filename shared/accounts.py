@@ -1,12 +1,13 @@
 """Account for what was done with PHI: the acts of the requests in flight share one event (design §4.3, §4.9).
 
-    begin(act) ─┐
-    begin(act) ─┼─► [this] ─► fhir.accessed: (act, act, act) of one project ─► audit
-    begin(act) ─┘        └─► whoever began waits in `accounted` until Pub/Sub has confirmed it
+    note(act), note(act) ─► the work's end ─┐
+    note(act)            ─► the work's end ─┴─► [this] ─► fhir.accessed: (act, act, act) of one project ─► audit
+                                                  └─► each waits in `accounted` until Pub/Sub has confirmed its own
 
-It goes on beside the handler's work, and no message ends before its acts are published: not done, not superseded, not
-set aside. What is given up at the deadline is published all the same, by nobody's wait; the retry repeats the act under
-the same id. A process that dies first leaves a message that was not done, which comes again.
+No message ends before its acts are published: not done, not superseded, not set aside. They wait for the end of its work,
+so that a message costs one publish for all of them, and the row that it publishes waits for none. What is given up at the
+deadline is published all the same, by nobody's wait; the retry repeats the act under the same id. A process that dies
+first leaves a message that was not done, which comes again.
 """
 
 import asyncio
@@ -30,13 +31,14 @@ from shared.telemetry.spans import onward, send_span
 TOPIC = "fhir.accessed"
 MOST = 100  # acts of an event: as many as Medplum is asked to write in one batch; each is less than a kilobyte
 
-# What the message in hand has begun: an event may be in work twice in one process, as a zombie and as its successor.
-_TOLD: ContextVar[list[asyncio.Future[None]]] = ContextVar("told")
+# Of the message in hand: an event may be in work twice in one process, as a zombie and as its successor.
+_NOTED: ContextVar[list["_Noted"]] = ContextVar("noted")
 
 
 @dataclass(frozen=True, slots=True)
-class _Begun:
+class _Noted:
     act: Act
+    project: str
     traceparent: str
 
 
@@ -45,49 +47,56 @@ class Accounts:
 
     def __init__(self, publisher: Publisher, now: Callable[[], float], *, linger: float = 0.0) -> None:
         self._publisher, self._now, self._linger = publisher, now, linger
-        self._projects: dict[str, Batcher[_Begun, None]] = {}
+        self._projects: dict[str, Batcher[_Noted, None]] = {}
 
     @asynccontextmanager
     async def accounted(self) -> AsyncIterator[None]:
-        """Ends when all that was begun within is published, however it ends. Raises Problem(PUBSUB_DOWN) if it is not."""
-        told: list[asyncio.Future[None]] = []
-        before = _TOLD.set(told)
+        """Ends when all that was noted within is published, however it ends. Raises Problem(PUBSUB_DOWN) if it is not."""
+        noted: list[_Noted] = []
+        before = _NOTED.set(noted)
         try:
             yield
         except asyncio.CancelledError:
-            raise  # there is no time left to wait
+            self._put(noted)  # there is no time left to wait
+            raise
         except BaseException:
-            await _all(told)
+            await _all(self._put(noted))
             raise
         else:
-            await _all(told)
+            await _all(self._put(noted))
         finally:
-            _TOLD.reset(before)
+            _NOTED.reset(before)
 
-    def begin(self, act: Act, event: Event[Any]) -> None:
+    def note(self, act: Act, event: Event[Any]) -> None:
         """Account for an act that the event in hand led to; within `accounted`."""
-        project = event.data.project
+        _NOTED.get().append(_Noted(act, event.data.project, event.traceparent))
+
+    def _put(self, noted: Sequence[_Noted]) -> list[asyncio.Future[None]]:
+        told = [self._batcher(one.project).put(one) for one in noted]
+        for one in told:
+            one.add_done_callback(_seen)
+        return told
+
+    def _batcher(self, project: str) -> Batcher[_Noted, None]:
         batcher = self._projects.get(project)
         if batcher is None:
             send = partial(self._send, project)
             batcher = Batcher(send, max_items=MOST, max_wait=self._linger, linger=self._linger)
             self._projects[project] = batcher
-        told = batcher.put(_Begun(act, event.traceparent))
-        told.add_done_callback(_seen)
-        _TOLD.get().append(told)
+        return batcher
 
     async def drain(self) -> None:
         """Publish what waits: for a graceful stop."""
         for batcher in self._projects.values():
             await batcher.drain()
 
-    async def _send(self, project: str, begun: Sequence[_Begun]) -> Sequence[None]:
+    async def _send(self, project: str, noted: Sequence[_Noted]) -> Sequence[None]:
         BATCHES.add(1, "accounts")
-        BATCH_ITEMS.add(len(begun), "accounts")
-        acts = tuple(one.act for one in begun)
+        BATCH_ITEMS.add(len(noted), "accounts")
+        acts = tuple(one.act for one in noted)
         threads = {act.correlation for act in acts}
         correlation = threads.pop() if len(threads) == 1 else str(uuid4())  # each act has its own beside it
-        with send_span(TOPIC, onward(begun[0].traceparent)) as traceparent:
+        with send_span(TOPIC, onward(noted[0].traceparent)) as traceparent:
             time = datetime.fromtimestamp(self._now(), UTC)
             event = Event(
                 name_of(acts), Accounted(project=project, acts=acts), time, "accounts", correlation, traceparent

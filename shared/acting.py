@@ -71,7 +71,7 @@ class Sinks:
             case Publish(topic, id, data, key, None):
                 await self._publish(topic, id, data, on, key, event.correlation, onward(event.traceparent))
             case Publish(topic, id, data, key, str() as correlation, disclose):
-                if disclose:  # first: of what may have left, there is a record
+                if disclose:  # noted first: of what may have left, there is a record
                     self._account_for(disclose, on, event)
                 await self._publish(topic, id, data, on, key, correlation, fresh(), door=True)
                 if not isinstance(data, QualityFound):
@@ -134,7 +134,7 @@ class Sinks:
             at=at,
             disclosure=disclose.to,
         )
-        self.accounts.begin(act, event)
+        self.accounts.note(act, event)
 
     async def set_aside(self, problem: Problem, on: Subscription, event: Event[Any] | None) -> None:
         """Publish to the handler's quarantine: the code, the place and the rule, and the event's data if it parsed."""

@@ -186,7 +186,7 @@ class Pipeline:
             await self._sleep(POLL)
 
     async def _work(self, route: Route, event: Event[Any]) -> None:
-        """Read what the handler needs, let it decide, do what it decided; and meanwhile account for what was read."""
+        """Read what the handler needs, let it decide, do what it decided; and account for what was read, however it ends."""
         async with self._accounts.accounted():
             try:
                 given = await route.read.fetch(event)
@@ -200,7 +200,7 @@ class Pipeline:
 
     def _account_for(self, access: Act | None, event: Event[Any]) -> None:
         if access:
-            self._accounts.begin(access, event)
+            self._accounts.note(access, event)
 
     async def _end(self, route: Route, event: Event[Any], lease: Lease, problem: Problem) -> Answer:
         """Write down a bad end. Quarantine comes first: a crash between the two repeats it, and loses nothing."""

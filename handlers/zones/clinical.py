@@ -43,7 +43,7 @@ async def open(
     texts = await _texts(settings, stack)
 
     def prose(on: Subscription) -> deid.Prose | None:
-        records = Records(medplum, ids, on.handler, now, accounts.begin)
+        records = Records(medplum, ids, on.handler, now, accounts.note)
         return None if texts is None else deid.Prose(records, texts)
 
     projects = {tenant.name: tenant.project for tenant in settings.tenants}

@@ -23,20 +23,20 @@ _PATIENT = "Patient"
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Reads records for one handler. `now` is seconds since the epoch; `begin` accounts for an access (accounts.py)."""
+    """Reads records for one handler. `now` is seconds since the epoch; `note` accounts for an access (accounts.py)."""
 
     reader: Reader
     ids: ByProject[EventIds]
     handler: str
     now: Callable[[], float]
-    begin: Callable[[Act, Event[Any]], None]
+    note: Callable[[Act, Event[Any]], None]
 
     async def of(self, event: Event[Reference], id: Phi[str]) -> Phi[Resource] | None:
         """The patient's record; None when Medplum has no such Patient (any more). Raises Problem as Reader.current."""
         project, patient = event.data.project, id.reveal()
         record = await self.reader.current(project, _PATIENT, patient)
         if record is not None:
-            self.begin(self._access(event, project, patient), event)
+            self.note(self._access(event, project, patient), event)
         return record
 
     def _access(self, event: Event[Reference], project: str, patient: str) -> Act:

@@ -123,12 +123,12 @@ class Fuzz:
         )
 
     async def run(self, requests: int) -> None:
-        """At least so many requests."""
+        """At least so many requests, and each kind of them at least once."""
         weights, kinds = zip(*self._kinds, strict=True)
         end = self._rig.requests + requests
-        while self._rig.requests < end:
-            [kind] = self._random.choices(kinds, weights)
-            await kind()
+        first = list(kinds)
+        while self._rig.requests < end or first:
+            await (first.pop() if first else self._random.choices(kinds, weights)[0])()
             await self._rig.flow(**self._stray())
 
     def _faults(self) -> Iterator[str]:

@@ -319,7 +319,11 @@ def _() -> Iterator[None]:
         return lambda snapshot: original(replace(snapshot, zone=last[-1] if last else ""))
 
     with (
-        after(Pipeline, "_once", lambda _, route, event, __: last.append(str(getattr(event.data, "id", "")))),
+        after(
+            Pipeline,
+            "_once",
+            lambda _, route, event, __: last.extend([event.data.id] if hasattr(event.data, "id") else []),
+        ),
         instead(snapshots, "encode", encode),
     ):
         yield

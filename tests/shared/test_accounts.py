@@ -59,7 +59,7 @@ def told(publisher: MemoryPublisher) -> list[Accounted]:
 
 async def message(accounts: Accounts, number: int, project: str = PROJECT) -> None:
     async with accounts.accounted():
-        accounts.begin(act(number), event(project))
+        accounts.note(act(number), event(project))
 
 
 async def test_the_accesses_of_requests_in_flight_share_one_event_and_each_keeps_its_own_name_and_thread() -> None:
@@ -100,7 +100,7 @@ async def test_no_end_comes_before_what_was_read_is_published(end: Exception | N
 
     async def handled() -> None:
         async with accounts.accounted():
-            accounts.begin(act(1), event())
+            accounts.note(act(1), event())
             if end is not None:
                 raise end
 
@@ -117,7 +117,7 @@ async def test_a_message_whose_access_could_not_be_published_is_tried_again_howe
 
     async def handled() -> None:
         async with accounts.accounted():
-            accounts.begin(act(1), event())
+            accounts.note(act(1), event())
             if end is not None:
                 raise end
 
@@ -132,7 +132,7 @@ async def test_whoever_is_stopped_at_the_deadline_does_not_wait_and_the_access_i
 
     async def hangs() -> None:
         async with asyncio.timeout(0.01), accounts.accounted():
-            accounts.begin(act(1), event())
+            accounts.note(act(1), event())
             await asyncio.Event().wait()
 
     with pytest.raises(TimeoutError):
@@ -171,7 +171,7 @@ async def test_the_handler_goes_on_while_its_access_is_on_its_way() -> None:
 
     going, accounts = asyncio.Event(), Accounts(Slow(), lambda: 0.0)
     async with accounts.accounted():
-        accounts.begin(act(1), event())
+        accounts.note(act(1), event())
         await asyncio.sleep(0.01)
         steps.append("handled")
         going.set()

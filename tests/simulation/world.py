@@ -253,7 +253,7 @@ def _clinical(process: Process, fhir: WiredFhir, accounts: Accounts) -> tuple[Ro
     texts._local, texts._scrubber = house.texts()._local, WiredScrubber(process)
 
     def prose(on: Subscription) -> deid.Prose:
-        return deid.Prose(Records(fhir, ids, on.handler, process.now, accounts.begin), texts)
+        return deid.Prose(Records(fhir, ids, on.handler, process.now, accounts.note), texts)
 
     return (
         validation.validate.bind(read("validation", "validation"), validator=house.validator(), ids=ids),

@@ -147,7 +147,7 @@ def test_whatever_medplum_gave_and_whatever_left_has_its_audit_event() -> None:
 
 
 BROKEN: dict[str, Callable[[], Any]] = {
-    "nothing is accounted for": lambda: patch.object(Accounts, "begin", lambda *_: None),
+    "nothing is accounted for": lambda: patch.object(Accounts, "note", lambda *_: None),
     "a patient's record is not": lambda: patch.object(
         Records, "of", lambda self, event, id: self.reader.current(event.data.project, "Patient", id.reveal())
     ),
