@@ -13,6 +13,7 @@ from handlers.contract import document
 from handlers.doctor.findings import Check, Finding
 from handlers.licences import locked
 from handlers.provisioning.deployment import Deployment
+from handlers.scale import tables as scale
 from shared.deid.policy import NAMES as POLICIES
 from shared.deid.policy import load
 from shared.fhir.validation import rules
@@ -239,6 +240,11 @@ TABLES = {
     "audited": audited_table,
     "endpoints": endpoints_table,
     "views": views_table,
+    "scale_event": lambda: scale.event(_table),
+    "scale_costs": lambda: scale.costs(_table),
+    "scale_quotas": lambda: scale.quotas(_table),
+    "scale_steps": lambda: scale.steps(_table),
+    "scale_sources": lambda: scale.sources(_table),
 }
 
 
