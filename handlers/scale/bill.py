@@ -11,7 +11,7 @@ MILLION = 1_000_000
 GIB, TIB = 1 << 30, 1 << 40
 MONTH = 30 * 86400.0
 _AROUND = 40  # bytes that Pub/Sub counts beside data and attributes: 20 for the time, and the message's id
-_ZONES = (Zone.INGRESS, Zone.CLINICAL, Zone.ANALYTICS)
+ZONES = (Zone.INGRESS, Zone.CLINICAL, Zone.ANALYTICS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Line:
 
 def bill() -> Sequence[Line]:
     """Everything that grows with the events."""
-    seconds = sum(cpu(zone) for zone in _ZONES) / value("assumed.busy")
+    seconds = sum(cpu(zone) for zone in ZONES) / value("assumed.busy")
     names = messages()
     volume = {name: max(value(f"bytes.{name}") + _AROUND, value("price.pubsub_least")) for name in names}
     published = sum(count * volume[name] for name, count in names.items())
@@ -92,7 +92,7 @@ def total() -> float:
 def floor() -> float:
     """USD a month for the three instances that wait for events when there are none."""
     second = value("price.run_cpu") + value("shipped.memory") * value("price.run_memory")
-    return len(_ZONES) * second * MONTH
+    return len(ZONES) * second * MONTH
 
 
 def text_kilobyte() -> float:

@@ -28,11 +28,14 @@ BEHIND = 3.0  # seconds of work: a longer queue at the end is one that grows
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`through`: events a second of the slowest branch. `fresh`: p95 seconds from a change to its row. `waiting`:
-    events at the end, by branch. `binds`: the last queue on the way that grows: what comes after it keeps up."""
+    """`through`: events a second of the slowest branch; `rows`: of the rows alone; `fresh`: p95 seconds to a row.
+
+    `waiting`: events at the end, by branch. `binds`: the last queue on the way that grows, for what is after it keeps up.
+    """
 
     rate: float
     through: float
+    rows: float
     fresh: float
     waiting: dict[str, float]
     binds: str
@@ -124,10 +127,10 @@ def simulate(shape: Shape, rate: float, *, seed: int = SEED) -> Outcome:
 
     came = _come(world, chance, rate, way)
     world.run(SECONDS)
-    through = min(branch.counted / of for branch, of in ((row, 1), (text, share), (audit, 1))) / (SECONDS - WARM)
+    done = [branch.counted / of / (SECONDS - WARM) for branch, of in ((row, 1), (text, share), (audit, 1))]
     waiting = {"rows": came.events - row.done, "texts": texts.waits(), "audit": audits.waits()}
     growing = [of for server in servers if server.waits() > BEHIND * given[of := _purse(server.name, given)].rate]
-    return Outcome(rate, through, _quantile(row.ages, 0.95), waiting, growing[-1] if growing else "")
+    return Outcome(rate, min(done), done[0], _quantile(row.ages, 0.95), waiting, growing[-1] if growing else "")
 
 
 @dataclass(slots=True)

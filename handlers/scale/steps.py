@@ -39,7 +39,7 @@ STEPS = (
     ),
     Step(
         "ten times the requests of an address",
-        "`defaultRateLimit` of a Medplum of one's own, its support, or more addresses of the NAT",
+        "`rateLimit` in the Project's `systemSetting`; or more addresses of the NAT",
         Shape(auditors=9, quota=20, tenants=4, requests=10),
     ),
     Step(

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from math import ceil, log
 
-from handlers.scale.bill import bill, by_service, floor, text_kilobyte, total
+from handlers.scale.bill import MILLION, ZONES, bill, by_service, floor, text_kilobyte, total
 from handlers.scale.facts import ACTS_A_BATCH, POINTS_A_READ, POINTS_AN_ACT, facts, hops, tables, value
-from handlers.scale.limits import Shape, batch, binding, handled, limits, messages
+from handlers.scale.limits import MB, Shape, batch, binding, cpu, handled, limits, messages
 from handlers.scale.simulate import Outcome, simulate
-from handlers.scale.steps import STEPS, Step
+from handlers.scale.steps import STEPS, TARGET, Step
 from shared.settings import Zone
 
 OVER, UNDER = 1.2, 0.9  # of the limit: at the one a backlog grows, at the other none
@@ -35,8 +35,8 @@ def event(table: Table) -> str:
         ("BigQuery", f"{_n(value('event.bigquery_bytes'))} bytes", f"into {tables()} tables of a dataset: rows, changes, views"),
         (
             "CPU",
-            " + ".join(_n(value(f"event.cpu_ms_{zone}")) for zone in ("ingress", "clinical", "analytics")) + " ms",
-            "ingress, clinical, analytics",
+            " + ".join(_n(value(f"event.cpu_ms_{zone}")) for zone in ZONES) + " ms",
+            ", ".join(ZONES),
         ),
     ]  # fmt: skip
     return table(("what", "of an event", "why"), rows)
@@ -86,6 +86,35 @@ def steps(table: Table) -> str:
     return table(heads, rows)
 
 
+def target(table: Table) -> str:
+    """What the last step's rate means in things: instances, calls, money."""
+    rate = float(TARGET)
+    instances = [f"{ceil(rate * cpu(zone) / value('assumed.busy'))} {zone}" for zone in ZONES]
+    medplum = value("event.acts") * value("latency.medplum_act") + value("event.reads") * value("latency.medplum")
+    rows = [
+        ("Cloud Run", ", ".join(instances), "instances at work, of one vCPU"),
+        (
+            "Medplum",
+            f"{_n(rate * medplum)} seconds of work a second",
+            "so at least as many cores, which no quota names",
+        ),
+        ("AuditEvents", f"{_n(rate * value('event.acts'))} a second", "the most of Medplum's work"),
+        (
+            "Firestore",
+            f"{_n(rate * handled() * value('event.ledger_writes'))} writes a second",
+            "in all cells' databases",
+        ),
+        ("BigQuery", f"{_n(rate * value('event.bigquery_bytes') / MB)} MB a second", "in all cells' datasets"),
+        ("DLP", f"{_n(rate * value('event.text_share') / batch(Shape()))} requests a second", "when they are full"),
+        (
+            "money",
+            f"{_n(total() * rate * 3600 / MILLION)} USD an hour",
+            "by the bill above; Medplum and TigerGraph beside it",
+        ),
+    ]
+    return table(("where", "what", ""), rows)
+
+
 def sources(table: Table) -> str:
     """Every number of the file, what is assumed first."""
     ordered = sorted(facts().values(), key=lambda one: not one.assumed)
@@ -113,3 +142,13 @@ def _price(price: float) -> str:
 def _n(number: float) -> str:
     """Three digits, as people read them."""
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+TABLES = {
+    "event": event,
+    "costs": costs,
+    "quotas": quotas,
+    "steps": steps,
+    "target": target,
+    "sources": sources,
+}

@@ -45,5 +45,5 @@ def run(*, as_json: bool) -> int:
 
 def _line(one: Outcome) -> str:
     waiting = ", ".join(f"{name} {events:,.0f}" for name, events in one.waiting.items())
-    fresh = f"{one.fresh:,.1f} s"
-    return f"{one.rate:>6,} in   {one.through:>8,.1f} through   p95 {fresh:>9}   waiting: {waiting}   {one.binds}"
+    through = f"rows {one.rows:>8,.1f}   all of it {one.through:>8,.1f}"
+    return f"{one.rate:>6,} in   {through}   p95 {one.fresh:>7,.1f} s   waiting: {waiting}   {one.binds}"

@@ -13,7 +13,7 @@ from handlers.scale.simulate import simulate
 from handlers.scale.steps import STEPS, TARGET, Step
 from handlers.scale.tables import UNDER, outcomes
 from shared.ledger.memory import MemoryLedger
-from tests.bench.ledger import Trips, _delivered
+from tests.bench.ledger import Trips, delivered
 
 ROOT = Path(__file__).resolve().parents[2]
 WITHIN = 0.03
@@ -89,7 +89,7 @@ async def test_a_message_is_as_many_ledger_writes_as_the_bill_says(monkeypatch: 
     for method in ("claim", "finish"):
         monkeypatch.setattr(MemoryLedger, method, getattr(MemoryLedger, method))  # so that counting ends with the test
     trips = Trips((MemoryLedger, "claim"), (MemoryLedger, "finish"))
-    await _delivered(MemoryLedger(), 1)
+    await delivered(MemoryLedger(), 1)
     assert trips.count == value("event.ledger_writes")
 
 
