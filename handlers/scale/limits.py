@@ -100,6 +100,12 @@ def handled() -> float:
     return sum(messages().values()) - messages()["outgoing"]
 
 
+def clinical_writes() -> float:
+    """Writes of an event to the clinical ledger; the analytics zone has a database of its own, with fewer."""
+    here = sum(on.zone is Zone.CLINICAL for on in hops()) + value("event.accessed_messages")
+    return here * value("event.ledger_writes")
+
+
 def turn(shape: Shape) -> float:
     """Seconds between two DLP requests of an instance: the region's quota is shared by all that there may be."""
     return 60 * shape.instances / shape.dlp

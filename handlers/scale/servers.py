@@ -1,6 +1,7 @@
 """The servers of the simulation: what a quota or a machine does to whoever comes, as events in virtual time.
 
     Rate     so much a second, first come first served, as a CPU or a pipe
+    Warming  the same, and more with time: a cold collection of Firestore
     Windows  points of each fixed minute, of several purses at once: a client's, its project's, an address's requests
     Batches  a call now and then, each for as many as wait, up to a bound: DLP's requests
 
@@ -54,6 +55,21 @@ class Rate:
     def waits(self) -> float:
         """Events in the queue."""
         return max(0.0, self.free - self.world.now) * self.rate
+
+
+@dataclass(slots=True)
+class Warming(Rate):
+    """`rate` is that of now: it grows by `growth` every `every` seconds."""
+
+    growth: float = 1.0
+    every: float = 5 * MINUTE
+    _warmed: int = 0
+
+    def take(self, born: float, events: float) -> None:
+        steps = int(max(self.free, self.world.now) // self.every)  # of the time when this parcel's turn comes
+        self.rate *= self.growth ** (steps - self._warmed)
+        self._warmed = steps
+        Rate.take(self, born, events)
 
 
 @dataclass(slots=True)

@@ -1,8 +1,8 @@
 """The path in virtual time, with every quota as a server: what gets through at a rate, what waits, and for what.
 
-    events ─► ingress ─► Pub/Sub ─► clinical ─► Medplum reads ─┬─► no text ──────────────► analytics ─► BigQuery: a row
-              CPU        bytes      CPU, places points, requests├─► DLP ─ at most 5 s ───►
-                                                               └─► AuditEvents: points, requests
+    events ─► ingress ─► Pub/Sub ─► clinical ─► Medplum reads ─┬─► no text ─────────────► analytics ─► BigQuery: a row
+              CPU        bytes      ledger      points,        ├─► DLP ─ at most 5 s ──►  CPU         bytes, connections
+                                    CPU, places requests       └─► AuditEvents: points, requests
 
 Events come at random and are seeded; a fifth of a second's events are a parcel. The row does not wait for its
 AuditEvents, and for its text no longer than it does in the service; what waits there is a backlog all the same, and a
@@ -16,14 +16,17 @@ from dataclasses import dataclass, field
 from math import inf
 
 from handlers.scale.facts import ACTS_A_BATCH, DLP_PATIENCE, facts, hops, value
-from handlers.scale.limits import Limit, Shape, batch, limits, points
-from handlers.scale.servers import MINUTE, Batches, Purse, Rate, Windows, World
+from handlers.scale.limits import Limit, Shape, batch, clinical_writes, limits, points
+from handlers.scale.servers import MINUTE, Batches, Purse, Rate, Warming, Windows, World
 
 SECONDS = 4 * MINUTE
 WARM = MINUTE  # left out of the throughput
 TICK = 0.2
 SEED = 9
+WARMING = "Firestore, warming up"
 BEHIND = 3.0  # seconds of work: a longer queue at the end is one that grows
+
+type Take = Callable[[float, float], None]  # when a parcel had come into the world, how many events
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,8 @@ class _Branch:
             self.counted += events
 
 
-def simulate(shape: Shape, rate: float, *, seed: int = SEED) -> Outcome:
-    """Four minutes at `rate` events a second."""
+def simulate(shape: Shape, rate: float, *, seconds: float = SECONDS, cold: bool = False, seed: int = SEED) -> Outcome:
+    """So many seconds at `rate` events a second. `cold`: the ledger's collections are new, and have yet to warm up."""
     world, chance = World(), random.Random(seed)  # noqa: S311 - no secret
     row, text, audit = _Branch(), _Branch(), _Branch()
     share = value("event.text_share")
@@ -68,9 +71,9 @@ def simulate(shape: Shape, rate: float, *, seed: int = SEED) -> Outcome:
     address = Purse(shape.cells * shape.addresses * value("quota.medplum_requests") * shape.requests)
     reading, writing = points()
     pace = max(given["Cloud Run CPU, clinical"].rate, rate)
-    servers: list[Rate | Windows | Batches] = []
+    servers: list[Rate] = []
 
-    def pipe(name: str, onward: Callable[[float, float], None], takes: float = 0.0) -> Callable[[float, float], None]:
+    def pipe(name: str, onward: Take, takes: float = 0.0) -> Take:
         server = Rate(world, name, given[name].rate, lambda _, born, events: onward(born, events), takes)
         servers.append(server)
         return server.take
@@ -87,8 +90,8 @@ def simulate(shape: Shape, rate: float, *, seed: int = SEED) -> Outcome:
         audit.arrive,
     )
     # from the row back to the event: each server is made with what comes after it
-    stored = pipe("Storage Write bytes", lambda born, events: row.arrive(world.now, born, events))
-    stored = pipe("Storage Write connections", stored)
+    stored = pipe("Storage Write connections", lambda born, events: row.arrive(world.now, born, events))
+    stored = pipe("Storage Write bytes", stored)
     stored = pipe("Cloud Run requests in work, analytics", stored)
     stored = pipe("Cloud Run CPU, analytics", stored, _fixed())
     texts = Batches(
@@ -120,29 +123,43 @@ def simulate(shape: Shape, rate: float, *, seed: int = SEED) -> Outcome:
     )
     way = pipe("Cloud Run requests in work, clinical", reads.take)
     way = pipe("Cloud Run CPU, clinical", way)
+    if cold:
+        way = _warming(world, shape, servers, way)
     way = pipe("Pub/Sub push", way)
     way = pipe("Pub/Sub publish", way)
     way = pipe("Cloud Run CPU, ingress", way)
-    servers = [*reversed(servers[4:]), reads, texts, audits, *reversed(servers[:4])]  # in the order of the way
 
     came = _come(world, chance, rate, way)
-    world.run(SECONDS)
-    done = [branch.counted / of / (SECONDS - WARM) for branch, of in ((row, 1), (text, share), (audit, 1))]
+    world.run(seconds)
+    done = [branch.counted / of / (seconds - WARM) for branch, of in ((row, 1), (text, share), (audit, 1))]
     waiting = {"rows": came.events - row.done, "texts": texts.waits(), "audit": audits.waits()}
-    growing = [of for server in servers if server.waits() > BEHIND * given[of := _purse(server.name, given)].rate]
-    return Outcome(rate, min(done), done[0], _quantile(row.ages, 0.95), waiting, growing[-1] if growing else "")
+    all_of_them: list[Rate | Windows | Batches] = [*servers, reads, texts, audits]
+    growing = [name for server in all_of_them if (name := _grows(server, given))]
+    binds = max(growing, key=[WARMING, *given].index, default="")
+    return Outcome(rate, min(done), done[0], _quantile(row.ages, 0.95), waiting, binds)
+
+
+def _warming(world: World, shape: Shape, servers: list[Rate], onward: Take) -> Take:
+    """The clinical ledger of new databases, by Firestore's 500/50/5 rule."""
+    rate = shape.cells * value("quota.firestore_cold") / clinical_writes()
+    server = Warming(world, WARMING, rate, lambda _, born, events: onward(born, events))
+    server.growth = value("quota.firestore_growth")
+    servers.append(server)
+    return server.take
+
+
+def _grows(server: Rate | Windows | Batches, given: Mapping[str, Limit]) -> str:
+    """The limit that a server's queue waits for, if it grows. A queue for Medplum may be for any of three purses."""
+    name, rate = server.name, server.rate if isinstance(server, Rate) else 0.0
+    if name.startswith("Medplum"):
+        purses = (name, "Medplum points, project", "Medplum requests, address")
+        name = min(purses, key=lambda one: given[one].rate)
+    return name if server.waits() > BEHIND * (rate or given[name].rate) else ""
 
 
 @dataclass(slots=True)
 class _Came:
     events: float = 0.0
-
-
-def _purse(name: str, given: Mapping[str, Limit]) -> str:
-    """A queue for Medplum may be for any of three purses: the emptiest."""
-    if not name.startswith("Medplum"):
-        return name
-    return min((name, "Medplum points, project", "Medplum requests, address"), key=lambda one: given[one].rate)
 
 
 def _quantile(ages: list[tuple[float, float]], share: float) -> float:
@@ -155,7 +172,7 @@ def _quantile(ages: list[tuple[float, float]], share: float) -> float:
     return inf
 
 
-def _come(world: World, chance: random.Random, rate: float, way: Callable[[float, float], None]) -> _Came:
+def _come(world: World, chance: random.Random, rate: float, way: Take) -> _Came:
     """Let events come, as many in each tick as chance has it; how many have come, once it has run."""
     came, fine = _Came(), 1_000_000
 

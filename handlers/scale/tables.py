@@ -6,10 +6,9 @@ from math import ceil, log
 
 from handlers.scale.bill import MILLION, ZONES, bill, by_service, floor, text_kilobyte, total
 from handlers.scale.facts import ACTS_A_BATCH, POINTS_A_READ, POINTS_AN_ACT, facts, hops, tables, value
-from handlers.scale.limits import MB, Shape, batch, binding, cpu, handled, limits, messages
+from handlers.scale.limits import MB, Shape, batch, binding, clinical_writes, cpu, handled, limits, messages
 from handlers.scale.simulate import Outcome, simulate
 from handlers.scale.steps import STEPS, TARGET, Step
-from shared.settings import Zone
 
 OVER, UNDER = 1.2, 0.9  # of the limit: at the one a backlog grows, at the other none
 type Table = Callable[[tuple[str, ...], Sequence[tuple[str, ...]]], str]
@@ -126,8 +125,7 @@ def sources(table: Table) -> str:
 
 def warm_up(shape: Shape, rate: float) -> float:
     """Minutes until Firestore takes what the clinical ledger writes at this rate, from cold by its 500/50/5 rule."""
-    here = sum(on.zone is Zone.CLINICAL for on in hops()) + value("event.accessed_messages")
-    wanted = rate / shape.cells * here * value("event.ledger_writes") / value("quota.firestore_cold")
+    wanted = rate / shape.cells * clinical_writes() / value("quota.firestore_cold")
     return 5 * ceil(max(0.0, log(max(wanted, 1e-9)) / log(value("quota.firestore_growth"))))
 
 

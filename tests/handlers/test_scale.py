@@ -9,9 +9,9 @@ import yaml
 from handlers.scale.bill import bill, total
 from handlers.scale.facts import DLP_PATIENCE, Fact, facts, hops, value
 from handlers.scale.limits import Shape, binding, limits
-from handlers.scale.simulate import simulate
+from handlers.scale.simulate import WARMING, simulate
 from handlers.scale.steps import STEPS, TARGET, Step
-from handlers.scale.tables import UNDER, outcomes
+from handlers.scale.tables import UNDER, outcomes, warm_up
 from shared.ledger.memory import MemoryLedger
 from tests.bench.ledger import Trips, delivered
 
@@ -60,6 +60,17 @@ def test_when_dlp_has_no_more_requests_rows_go_on_and_text_waits() -> None:
     assert late.binds == dlp.name
     assert late.fresh < DLP_PATIENCE + 2
     assert late.waiting["texts"] > 0.1 * late.waiting["rows"]
+
+
+def test_a_cold_ledger_holds_rows_up_until_it_is_warm_and_then_they_catch_up() -> None:
+    step = STEPS[2]
+    rate, warm = UNDER * binding(step.shape).rate, 60 * warm_up(step.shape, UNDER * binding(step.shape).rate)
+    assert warm > 0
+    waiting = [
+        simulate(step.shape, rate, seconds=seconds, cold=True).waiting["rows"] for seconds in (warm / 2, warm, 2 * warm)
+    ]
+    assert waiting[0] < waiting[1] > waiting[2]
+    assert simulate(step.shape, rate, seconds=warm, cold=True).binds == WARMING
 
 
 def test_the_same_seed_gives_the_same_day() -> None:
