@@ -152,7 +152,7 @@ def limits(shape: Shape) -> tuple[Limit, ...]:
         Limit("Medplum points, reader", "data", "points", reading, client),
         Limit(
             "Medplum points, project",
-            "audit",
+            "data",
             "points",
             reading + writing,
             client * value("quota.medplum_project_factor"),
