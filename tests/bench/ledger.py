@@ -14,8 +14,8 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from contextlib import AsyncExitStack, closing
+from dataclasses import asdict, dataclass, field
 from math import log10
 from pathlib import Path
 
@@ -113,31 +113,48 @@ class Filled:
 
 
 async def _filled() -> list[Filled]:
-    """The embedded ledger as it fills. The records are written past it, as a first delivery would have left them."""
-    sizes = []
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "ledger.db"
+    """The embedded ledger at each size. The records are written past it, as a first delivery would have left them.
+
+    The sizes take turns, so that a machine that is slower for a while is so for all of them.
+    """
+    async with AsyncExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        places = [await _Place.at(home / f"{records}.db", records, stack) for records in RECORDS]
+        for number in range(1, SAMPLE + 1):
+            for place in places:
+                await place.deliver(number)
+        return [Filled(one.records, statistics.median(one.ours), statistics.median(one.bare)) for one in places]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A ledger of a size, a bare connection to its file, and what each has cost, in ms of CPU."""
+
+    records: int
+    ledger: SqliteLedger
+    connection: sqlite3.Connection
+    ours: list[float] = field(default_factory=list)
+    bare: list[float] = field(default_factory=list)
+
+    @classmethod
+    async def at(cls, path: Path, records: int, stack: AsyncExitStack) -> "_Place":
         ledger = SqliteLedger(path, retention=RETENTION)
+        stack.push_async_callback(ledger.close)
         await delivered(ledger, 0)
-        there, number = 1, 1
-        for records in RECORDS:
-            _fill(path, records - there)
-            ours, bare = [], []
-            with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-                connection.execute("PRAGMA synchronous = NORMAL")
-                for _ in range(SAMPLE):
-                    before = time.process_time_ns()
-                    await delivered(ledger, number)
-                    between = time.process_time_ns()
-                    connection.execute(_COPY, (f"bare:{number:064x}",))
-                    connection.execute("UPDATE ledger SET state = 'done' WHERE key = ?", (f"bare:{number:064x}",))
-                    ours.append((between - before) / 1e6)
-                    bare.append((time.process_time_ns() - between) / 1e6)
-                    number += 1
-            there = records + 2 * SAMPLE
-            sizes.append(Filled(records, statistics.median(ours), statistics.median(bare)))
-        await ledger.close()
-    return sizes
+        _fill(path, records - 1)
+        connection = stack.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return cls(records, ledger, connection)
+
+    async def deliver(self, number: int) -> None:
+        key = f"bare:{number:064x}"
+        before = time.process_time_ns()
+        await delivered(self.ledger, number)
+        between = time.process_time_ns()
+        self.connection.execute(_COPY, (key,))
+        self.connection.execute("UPDATE ledger SET state = 'done' WHERE key = ?", (key,))
+        self.ours.append((between - before) / 1e6)
+        self.bare.append((time.process_time_ns() - between) / 1e6)
 
 
 _LIKE = "state, token, owner, until, code, fingerprint, expires, since, attempts"
