@@ -27,7 +27,7 @@ BENCHES = (
         "console",
     ),
     *("load", "push"),
-    *("attacks", "fuzz", "canary", "telemetry", "cdc", "graph", "image", "rules"),
+    *("attacks", "fuzz", "canary", "telemetry", "cdc", "graph", "image", "rules", "scale"),
 )
 
 

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from handlers.contract import document
 from handlers.doctor.findings import Check, Finding
 from handlers.licences import locked
 from handlers.provisioning.deployment import Deployment
+from handlers.scale import tables as scale
 from shared.deid.policy import NAMES as POLICIES
 from shared.deid.policy import load
 from shared.fhir.validation import rules
@@ -208,6 +210,11 @@ def r4_rules_table() -> str:
     )
 
 
+def _scale(name: str) -> str:
+    """A table of docs/scale.md."""
+    return scale.TABLES[name](_table)
+
+
 def rules_index() -> str:
     """schemas/validation/index.json: the closed list of all rules, for whoever may not import the FHIR layer."""
     texts = {id: text for id, (_, text) in R4_RULES.items()} | {one.id: one.text for one in rules.load(rules.US_CORE)}
@@ -223,7 +230,7 @@ def _rules(set: str) -> str:
     return _table(("rule", "severity", "element", "what it says", "why"), rows)
 
 
-TABLES = {
+TABLES: Mapping[str, Callable[[], str]] = {
     "rules": rules_table,
     "us_core": us_core_table,
     "r4_rules": r4_rules_table,
@@ -239,6 +246,7 @@ TABLES = {
     "audited": audited_table,
     "endpoints": endpoints_table,
     "views": views_table,
+    **{f"scale_{name}": partial(_scale, name) for name in scale.TABLES},
 }
 
 

@@ -2,8 +2,9 @@
 
 The corpus is what the synthetic clinic writes, de-identified, in its mix of types. Beside each other in one run: orjson
 alone on the resources (the limit), the append path up to the bytes of its requests, and what the views add. Then over
-real gRPC to the embedded server, which shares this process: rows a second; every order of five versions,
-a deletion among them; and runs in which streams are reset before or after their rows are kept.
+real gRPC to the embedded server, which shares this process: rows a second; the cost of a row as the tables fill, and its
+slope (0: it does not grow); every order of five versions, a deletion among them; and runs in which streams are reset
+before or after their rows are kept.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from shared.sinks.bigquery import BigQueryWarehouse
 from shared.sinks.bigquery.rows import Encoded, encode
 from shared.sinks.bigquery.view_rows import RecordEncoder
 from shared.sinks.records import Record, Recorder
+from tests.bench.ledger import slope
 from tests.contracts.test_warehouse_views import LIFE
 from tests.golden.clinic_resources import left
 from tests.rows import ROW
@@ -33,6 +35,7 @@ from tests.views import VIEWS, views
 
 RESOURCES, ROUNDS, REQUEST_ROWS = 2_000, 5, 1_000
 WRITES, AT_ONCE = 4_000, 500
+GROWN, SAMPLE = (1_000, 5_000, 25_000), 3_000  # rows that are there, and how many more are measured
 RUNS, KEYS, FAULTS = 200, 12, 10
 
 
@@ -40,11 +43,14 @@ def run(*, as_json: bool) -> int:
     """Measure and print; 1 if a row was lost or doubled, or an order did not converge."""
     encoded = _encoding()
     arrived = asyncio.run(_arriving())
+    grown = asyncio.run(_growing())
     orders = asyncio.run(_orders())
     resets = asyncio.run(_resets())
     bad = resets["lost"] + resets["doubled"] + orders["orders"] - orders["converged"]
     if as_json:
-        print(json.dumps({"encoding": encoded, "embedded": arrived, "orders": orders, "resets": resets}))
+        print(
+            json.dumps({"encoding": encoded, "embedded": arrived, "grown": grown, "orders": orders, "resets": resets})
+        )
         return int(bad > 0)
     print(
         f"{encoded['resources']} rows: a resource of {encoded['mean_bytes']} bytes on average and ten columns more; "
@@ -58,6 +64,8 @@ def run(*, as_json: bool) -> int:
     print(
         f"to the embedded server: {told}, {arrived['table_rows_per_s']:,} table rows/s, {arrived['requests']} requests"
     )
+    sizes = ", ".join(f"{size:,} rows {cost:.3f} ms" for size, cost in grown["cpu_ms_a_row"].items())
+    print(f"as it fills: {sizes} CPU of the loop a row; {grown['bytes_a_row']:,} bytes; slope {grown['slope']:+.3f}")
     print(f"orders of five versions, one a deletion: {orders['converged']} of {orders['orders']} end in the newest")
     told = f"{resets['resets']} resets, {resets['lost']} rows lost, {resets['doubled']} doubled in the published views"
     print(f"{resets['runs']} runs with injected resets: {resets['rows']} rows, {told}")
@@ -150,8 +158,7 @@ async def _arriving() -> dict[str, Any]:
         sink, rows = _sink(endpoint, "bench"), _rows(WRITES)
         await sink.write(rows[0])
         started, spent, before = time.monotonic(), time.process_time(), embedded.stats
-        for start in range(0, len(rows), AT_ONCE):
-            await asyncio.gather(*(sink.write(row) for row in rows[start : start + AT_ONCE]))
+        await _write(sink, rows)
         seconds, cpu = time.monotonic() - started, time.process_time() - spent
         await sink.close()
         arrived, requests = embedded.stats.rows - before.rows, embedded.stats.requests - before.requests
@@ -163,6 +170,33 @@ async def _arriving() -> dict[str, Any]:
             "table_rows_per_s": round(arrived / seconds),
             "requests": requests,
         }
+
+
+async def _growing() -> dict[str, Any]:
+    """CPU and bytes of a row when there are so many already; without views, whose rows are more of the same.
+
+    The event loop's CPU: the writer's and the server's gRPC, not DuckDB's, which has a thread of its own."""
+    async with _embedded() as (embedded, endpoint):
+        await embedded.provision("bench", views=())
+        sink, rows = _sink(endpoint, "bench", views=lambda _: ()), _rows(max(GROWN) + SAMPLE)
+        costs, sizes, there = {}, set(), 0
+        for size in GROWN:
+            await _write(sink, rows[there:size])
+            spent, before = [], embedded.stats.bytes
+            for start in range(size, size + SAMPLE, AT_ONCE):
+                began = time.thread_time()
+                await _write(sink, rows[start : start + AT_ONCE])
+                spent.append((time.thread_time() - began) * 1000 / AT_ONCE)
+            costs[size] = statistics.median(spent)
+            sizes.add(round((embedded.stats.bytes - before) / SAMPLE))
+            there = size + SAMPLE
+        await sink.close()
+    return {"cpu_ms_a_row": costs, "bytes_a_row": max(sizes), "slope": slope(list(costs), list(costs.values()))}
+
+
+async def _write(sink: BigQueryWarehouse, rows: Sequence[SafeRow]) -> None:
+    for start in range(0, len(rows), AT_ONCE):
+        await asyncio.gather(*(sink.write(row) for row in rows[start : start + AT_ONCE]))
 
 
 async def _orders() -> dict[str, int]:

@@ -2,7 +2,8 @@
 
 What service.yaml asks for comes from here: CPU for each change of the clinic, and the most memory that a worker has held,
 at the concurrency that service.yaml allows. The stand-ins share the machine, so the rate is theirs as much as ours; the
-CPU and the memory are the worker's own.
+CPU and the memory are the worker's own. What the stand-ins were asked for goes into schemas/scale.toml: messages and bytes
+of each topic, Medplum's interactions, bytes to BigQuery.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import json
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +19,10 @@ from pathlib import Path
 import yaml
 
 from handlers.demo.stack import PROJECT, Stack, embedded
+from shared.events.data import Accounted
+from shared.events.envelope import Message
 from shared.local.clinic import Clinic
+from shared.local.medplum.quota import HISTORY, READ, Quota
 from shared.settings import Zone
 
 CHANGES = 1500
@@ -40,11 +45,48 @@ class Figure:
     cpu_ms_a_change: float
 
 
+class Asked:
+    """What the stand-ins were asked for, from now on: counts, to be divided by the changes."""
+
+    def __init__(self) -> None:
+        self.messages: Counter[str] = Counter()
+        self.bytes: Counter[str] = Counter()
+        self.points: Counter[int] = Counter()
+        self.acts = 0
+        take = Quota.take
+
+        def counted(quota: Quota, points: int) -> None:
+            self.points[points] += 1
+            take(quota, points)
+
+        Quota.take = counted  # type: ignore[method-assign, assignment]
+
+    def observe(self, topic: str, message: Message) -> None:
+        """A message as it is published; its size is what Pub/Sub counts, but for its id and time."""
+        attributes = sum(len(name) + len(value) for name, value in message.attributes.items())
+        self.messages[topic] += 1
+        self.bytes[topic] += len(message.data) + len(message.ordering_key) + attributes
+        if message.attributes.get("ce-type") == Accounted.TYPE:
+            self.acts += len(json.loads(message.data)["acts"])
+
+    def of_a_change(self, warehouse_bytes: int) -> dict[str, object]:
+        """Each figure for one change of the clinic."""
+        return {
+            "messages": {topic: count / CHANGES for topic, count in sorted(self.messages.items())},
+            "message_bytes": {topic: self.bytes[topic] / count for topic, count in sorted(self.messages.items())},
+            "acts": self.acts / CHANGES,
+            "medplum_reads": self.points[READ] / CHANGES,
+            "medplum_histories": self.points[HISTORY] / CHANGES,
+            "bigquery_bytes": warehouse_bytes / CHANGES,
+        }
+
+
 def run(*, as_json: bool) -> int:
     """Measure and print; 1 if a worker needed more than half of what service.yaml gives it."""
-    rate, figures = asyncio.run(_all())
+    rate, figures, asked = asyncio.run(_all())
     if as_json:
-        print(json.dumps({"changes": CHANGES, "changes_per_s": rate, "zones": [asdict(one) for one in figures]}))
+        zones = [asdict(one) for one in figures]
+        print(json.dumps({"changes": CHANGES, "changes_per_s": rate, "zones": zones, "a_change": asked}))
     else:
         print(f"{CHANGES:,} changes of the clinic, {rate:.0f} a second, stand-ins on the same machine")
         for one in figures:
@@ -52,19 +94,23 @@ def run(*, as_json: bool) -> int:
                 f"  {one.zone:<10} ready {one.ready_mb:4.0f} MB   peak {one.peak_mb:4.0f} MB   gunicorn {one.master_mb:3.0f} MB"
                 f"   given {one.given_mb:5,} MB   {one.cpu_ms_a_change:6.2f} ms CPU a change"
             )
+        for name, figure in asked.items():
+            print(f"  {name} a change: {figure}")
     return 0 if all(2 * (one.peak_mb + one.master_mb) <= one.given_mb for one in figures) else 1
 
 
-async def _all() -> tuple[float, list[Figure]]:
+async def _all() -> tuple[float, list[Figure], dict[str, object]]:
+    asked = Asked()
     with tempfile.TemporaryDirectory() as folder:
-        async with embedded(Path(folder), faults=None, observe=lambda *_: None, zones=ZONES) as stack:
+        async with embedded(Path(folder), faults=None, observe=asked.observe, zones=ZONES) as stack:
             before = {zone: _of(stack, zone) for zone in ZONES}
             started = time.monotonic()
             await _written(stack)
             rate = CHANGES / (time.monotonic() - started - QUIET)
             after = {zone: _of(stack, zone) for zone in ZONES}
+            stored = stack.warehouse.stats.bytes
     given = dict(_given())
-    return rate, [
+    figures = [
         Figure(
             zone=str(zone),
             ready_mb=before[zone].resident_mb,
@@ -75,6 +121,7 @@ async def _all() -> tuple[float, list[Figure]]:
         )
         for zone in ZONES
     ]
+    return rate, figures, asked.of_a_change(stored)
 
 
 async def _written(stack: Stack) -> None:

@@ -43,7 +43,7 @@ _CONFIGURED = 8_000  # bytes kept free for the configuration and the frame; chec
 _AROUND = 24  # bytes that protobuf adds to a cell, at most
 _WHOLE = 1_000_000  # the weight of a full request: of bytes, cells or possible findings, whichever fills it first
 _MINUTE = 60.0
-_PATIENCE = 5.0  # seconds that a batch may wait for the quota before its texts are withheld
+PATIENCE = 5.0  # seconds that a batch may wait for the quota before its texts are withheld
 _OPEN = 5.0  # seconds for which a failure answers for DLP, before it is asked again
 _IN_FLIGHT = 1  # more would be smaller requests, and the quota counts requests
 _LOOK_BACK = 2_000  # characters in which a good end is sought
@@ -149,7 +149,7 @@ class Dlp:
         request = self._request(cells)
         if type(request).pb(request).ByteSize() > MOST_BYTES and len(cells) > 1:
             return await self._halves(cells)
-        if not await self._pace.turn(_PATIENCE):
+        if not await self._pace.turn(PATIENCE):
             raise Problem(Code.DLP_DOWN, "quota")
         BATCHES.add(1, "dlp")
         BATCH_ITEMS.add(len(cells), "dlp")
