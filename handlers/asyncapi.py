@@ -16,7 +16,7 @@ from handlers import catalog
 from handlers.compatibility import event_breaks
 from handlers.event_schemas import payload, render, renderings
 from handlers.examples import HEADERS
-from shared.events.data import DATA, Data, OperationAudited, Quarantined, Row, RuleBroken
+from shared.events.data import DATA, Data, OperationAudited, OperationExported, Quarantined, Row, RuleBroken
 from shared.settings import Zone
 from shared.subscriber import Subscription
 
@@ -81,7 +81,7 @@ def _channels() -> dict[str, Any]:
         OUTGOING: _channel(ADDRESS, (Row,), "A tenant's rows, for teams that subscribe themselves.")
     }
     made[OUTGOING]["parameters"] = {"tenant": {"description": "The tenant's public name.", "examples": ["clinic"]}}
-    made["ops.audit"] = _channel("ops.audit", (OperationAudited,), "What operators did.")
+    made["ops.audit"] = _channel("ops.audit", (OperationAudited, OperationExported), "What operators did.")
     for on in catalog.subscriptions():
         takes = list(
             dict.fromkeys(data for one in catalog.subscriptions() if one.topic == on.topic for data in one.takes)

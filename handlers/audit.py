@@ -1,7 +1,7 @@
 """Write down in Medplum what our service did with PHI: who, what, whose, when, what for.
 
     fhir.accessed ─► [this] ─► AuditEvents in Medplum, exactly one for each act; many in a batch
-    ops.audit     ─► [this] ─► AuditEvent in Medplum: who moved which of the tenant's dead letters, and why
+    ops.audit     ─► [this] ─► AuditEvent in Medplum: who moved or copied which of the tenant's dead letters, and why
 
 The data path never waits for this: the act is on a topic of its own, and an audit write that Medplum's quota puts off
 is tried again from there. The record goes where PHI may rest, for it names the resource.
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from shared.effects import Effect, Otherwise, Publish, Record, Together
 from shared.errors import Code, Problem
-from shared.events.data import Accessed, Accounted, Act, OperationAudited
+from shared.events.data import Accessed, Accounted, Act, OperationAudited, OperationExported
 from shared.events.envelope import Event
 from shared.fhir.audit import Site, audit_event, operation_event
 from shared.settings import Zone
@@ -30,7 +30,7 @@ OPERATIONS = Subscription(
     handler="operations",
     topic="ops.audit",
     zone=Zone.CLINICAL,
-    takes=(OperationAudited,),
+    takes=(OperationAudited, OperationExported),
     scopes=frozenset({Scope.MEDPLUM_AUDIT}),
 )
 
@@ -64,7 +64,7 @@ def _alone(project: str, act: Act) -> Publish:
 
 @subscribes(OPERATIONS)
 async def audit_operation(
-    event: Event[OperationAudited], given: None, *, projects: Mapping[str, str]
+    event: Event[OperationAudited | OperationExported], given: None, *, projects: Mapping[str, str]
 ) -> Sequence[Effect]:
     """In the Medplum of the tenant whose events were moved. `projects`: tenant's public name → Medplum project.
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from shared.events.data import Act, Disclosure, ErasureOrdered, OperationAudited
+from shared.events.data import Act, Disclosure, ErasureOrdered, OperationAudited, OperationExported
 from shared.fhir.audit import BALP, Site, audit_event, erasure_event, operation_event
 
 _AT = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -55,7 +55,7 @@ def _acted(action: Any, **more: Any) -> Any:
 
 
 def _operated(action: Any) -> Any:
-    said = OperationAudited(
+    said = (OperationExported if action == "export" else OperationAudited)(
         project="clinic",
         action=action,
         stage="ended",
@@ -110,6 +110,7 @@ ACTS: tuple[Audited, ...] = (
     Audited("a deletion is told", "deid", "event and dataset", partial(_acted, "delete", patient=None, disclosure=_TO)),
     Audited("dead letters are sent again", "an operator", "plan and stage", partial(_operated, "replay")),
     Audited("dead letters are thrown away", "an operator", "plan and stage", partial(_operated, "purge")),
+    Audited("records of dead letters are copied", "an operator", "copy and stage", partial(_operated, "export")),
     Audited("a plan is approved", "a second operator", "plan", partial(_operated, "approve")),
     Audited("a plan is called off", "an operator", "plan", partial(_operated, "cancel")),
     Audited("an erasure has ended", "an operator", "order", partial(_operated, "erase")),

@@ -201,8 +201,9 @@ def _dlq_parser(dlq: argparse.ArgumentParser) -> None:
     for verb in (plan, replay, purge):
         verb.add_argument("--limit", type=int, default=0, metavar="N", help="the oldest N alone")
         verb.add_argument("--force", action="store_true", help="also what came back too often")
+    for verb in (plan, replay, purge, export):
         verb.add_argument(
-            "--reason", required=verb is not replay, help="what was mended, or a ticket; nothing of a patient"
+            "--reason", required=verb in (plan, purge), help="what was mended, or a ticket; nothing of a patient"
         )
     for verb in (replay, purge):
         verb.add_argument("--per-second", type=float, default=50, metavar="X", help="at most, after half a minute (50)")
@@ -211,7 +212,7 @@ def _dlq_parser(dlq: argparse.ArgumentParser) -> None:
     cancel = verbs.add_parser("cancel", help="give a plan up; one that runs stops at its next message")
     for verb in (approve, cancel):
         verb.add_argument("plan", help="the plan's hash")
-    for verb in (plan, replay, purge, approve, cancel):
+    for verb in (plan, replay, purge, approve, cancel, export):
         verb.add_argument("--as", dest="by", metavar="WHO", help="who you are (the name that you are logged in with)")
     verbs.add_parser("plans", help="all plans, newest first")
     dlq.set_defaults(run=_dlq)

@@ -115,6 +115,7 @@ DATA_EXAMPLES: dict[str, dict[str, object]] = {
         "warnings": {"heart-rate-unit": 1, "observation-time": 1},
     },
 }
+DATA_EXAMPLES["OperationExported"] = DATA_EXAMPLES["OperationAudited"] | {"action": "export", "reason": "INC-12"}
 DATA_EXAMPLES["RuleBroken"] = DATA_EXAMPLES["Quarantined"] | {"rule": "format"}
 _ATTRIBUTES = {
     "specversion": "1.0",

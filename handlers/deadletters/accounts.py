@@ -1,4 +1,4 @@
-"""Who moved dead letters, and why: told to each tenant's own record.
+"""Who moved or copied dead letters, and why: told to each tenant's own record.
 
     plan ─► [this] ─► ops.audit ─► audit (clinical zone) ─► AuditEvent in the tenant's Medplum
 
@@ -15,7 +15,7 @@ from typing import Literal
 from uuid import uuid4
 
 from shared.deadletters.port import Plan, Stage
-from shared.events.data import OperationAudited
+from shared.events.data import OperationAudited, OperationExported
 from shared.events.envelope import Event
 from shared.sinks.port import Publisher
 from shared.telemetry.trace import fresh
@@ -53,6 +53,12 @@ class Accounts:
                 outcome=_OUTCOMES.get(plan.stage, "") if ended else "",
                 at=at,
             )
-            name = json.dumps([plan.id, plan.made, action, stage, plan.runs, project, by])
-            id = hashlib.sha256(name.encode()).hexdigest()
-            await self.publisher.publish(TOPIC, Event(id, data, at, "ops", str(uuid4()), fresh()).message())
+            await self._publish([plan.id, plan.made, action, stage, plan.runs, project, by], data)
+
+    async def exported(self, said: OperationExported) -> None:
+        """One event for one stage of a copy, and for one tenant. Raises Problem(PUBSUB_DOWN)."""
+        await self._publish([said.plan, said.action, said.stage, said.project], said)
+
+    async def _publish(self, name: list[object], data: OperationAudited | OperationExported) -> None:
+        id = hashlib.sha256(json.dumps(name).encode()).hexdigest()
+        await self.publisher.publish(TOPIC, Event(id, data, data.at, "ops", str(uuid4()), fresh()).message())

@@ -5,7 +5,8 @@ show EVENT               the life of one event: every handler's attempts, what i
 plan                     a dry run: one line for each message that would go, and the hash that names the plan
 replay PLAN              carry a plan out, or go on with it: POISON → RETRY, publish, write down, take away
 replay EVENT… | --code | --handler     a plan of those, carried out at once; --recovered: what an outage left
-approve PLAN --as WHO · cancel PLAN · plans · export [--csv] · purge
+approve PLAN --as WHO · cancel PLAN · plans · purge
+export [--csv] [--reason R]             every record, for others; told to the record of each tenant in it
 """
 
 import argparse
@@ -18,6 +19,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -25,6 +27,7 @@ import orjson
 
 from handlers.deadletters.choosing import Filter, moment
 from handlers.deadletters.desk import Desk
+from handlers.deadletters.exporting import WITHOUT_REASON
 from handlers.deadletters.running import Pace
 from handlers.deadletters.wiring import opened
 from shared.deadletters.port import Entry, Plan, Stage
@@ -89,34 +92,35 @@ async def _list(desk: Desk, options: argparse.Namespace) -> int:
     if options.counts:
         _say(await desk.counts())
         return _GOOD
-    await _lines(desk, options, _say_all)
+    await _lines(desk, options)
     return _GOOD
 
 
 async def _export(desk: Desk, options: argparse.Namespace) -> int:
-    """Everything that the index has, moved messages too."""
-    if not options.csv:
-        await _lines(desk, options, _say_all, every=True)
-        return _GOOD
-    names = [field.name for field in fields(Entry)]
-    writer = csv.writer(sys.stdout)
-    writer.writerow(names)
-    await _lines(
-        desk, options, lambda page: writer.writerows([getattr(one, name) for name in names] for one in page), every=True
-    )
+    """Everything that the index has, moved messages too; each tenant in it gets an account of the copy."""
+    write = _table() if options.csv else _say_all
+    async with aclosing(desk.export(_filter(options), _who(options), options.reason or WITHOUT_REASON)) as pages:
+        async for page in pages:
+            write(page)
     return _GOOD
 
 
-async def _lines(
-    desk: Desk, options: argparse.Namespace, write: Callable[[list[Entry]], object], *, every: bool = False
-) -> None:
+def _table() -> Callable[[list[Entry]], None]:
+    """Writes pages as CSV, after its header."""
+    names = [field.name for field in fields(Entry)]
+    writer = csv.writer(sys.stdout)
+    writer.writerow(names)
+    return lambda page: writer.writerows([getattr(one, name) for name in names] for one in page)
+
+
+async def _lines(desk: Desk, options: argparse.Namespace) -> None:
     chosen = _filter(options)
-    if write is _say_all and not chosen.given():  # as they are stored
-        async for texts in desk.all_texts(every=every or options.every):
+    if not chosen.given():  # as they are stored
+        async for texts in desk.all_texts(every=options.every):
             _write("\n".join([*texts, ""]).encode())
         return
-    async for page in desk.all_records(every=every or options.every):
-        write([one for one in page if chosen.matches(one)])
+    async for page in desk.all_records(every=options.every):
+        _say_all([one for one in page if chosen.matches(one)])
 
 
 async def _show(desk: Desk, options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ None of these ever answers with a body or a reference. Refusals are Problem(PLAN
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -20,6 +20,7 @@ from handlers import catalog
 from handlers.deadletters import choosing
 from handlers.deadletters.accounts import Accounts
 from handlers.deadletters.choosing import Filter, each
+from handlers.deadletters.exporting import Export
 from handlers.deadletters.holding import Holding
 from handlers.deadletters.ledgers import Ledgers
 from handlers.deadletters.planning import Planning
@@ -105,6 +106,10 @@ class Desk:
     def all_texts(self, *, every: bool = False) -> AsyncIterator[list[str]]:
         """The same of all, as JSON."""
         return choosing.texts(self.index, aside=not every)
+
+    def export(self, chosen: Filter, by: str, reason: str) -> AsyncGenerator[list[Entry]]:
+        """A copy of what the index has, moved messages too, told to the record of each tenant in it; closed by the caller."""
+        return Export(self.index, self._accounts, self.now, by, reason).pages(chosen)
 
     async def event(self, event: str) -> Life | None:
         """The life of an event across all handlers; None if nobody knows it."""

@@ -257,16 +257,14 @@ class Committed(Data):
     deleted: bool
 
 
-class OperationAudited(Data):
-    """ops.audit: an operator moved dead letters of a tenant, or said that another may; or had a patient erased, then `plan`
-    is the order. Becomes an AuditEvent in Medplum.
+class Operation(Data):
+    """ops.audit: what an operator did; of each kind there is a type below. Becomes an AuditEvent in Medplum.
 
     `project` is the tenant's public name, or "-" where messages name none: then every tenant's record has it.
     """
 
-    TYPE = "io.starvit.ops.audited.v1"
     project: Project
-    action: Literal["replay", "purge", "approve", "cancel", "erase"]
+    action: str
     stage: Literal["begun", "ended"]
     plan: Keyed
     messages: int = Field(ge=0)
@@ -274,6 +272,23 @@ class OperationAudited(Data):
     reason: str = Field(max_length=200)
     outcome: Literal["", "done", "stopped", "cancelled"]
     at: AwareDatetime = Field(strict=False)
+
+
+class OperationAudited(Operation):
+    """An operator moved dead letters of a tenant, or said that another may; or had a patient erased, then `plan` is the order."""
+
+    TYPE = "io.starvit.ops.audited.v1"
+    action: Literal["replay", "purge", "approve", "cancel", "erase"]
+
+
+class OperationExported(Operation):
+    """An operator took a copy of the records of a tenant's dead letters; `plan` is the copy's own name.
+
+    A type of its own: an older reader of `OperationAudited` would refuse an action that it does not know.
+    """
+
+    TYPE = "io.starvit.ops.exported.v1"
+    action: Literal["export"]
 
 
 class Quarantined(Data):
@@ -323,6 +338,6 @@ DATA: dict[str, type[Data]] = {
     model.TYPE: model
     for model in (
         *(Changed, DeletionClaimed, Validated, Accessed, Accounted, Deidentified, Row, Committed),
-        *(OperationAudited, Quarantined, RuleBroken, ErasureOrdered, Erasure, QualityFound),
+        *(OperationAudited, OperationExported, Quarantined, RuleBroken, ErasureOrdered, Erasure, QualityFound),
     )
 }

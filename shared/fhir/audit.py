@@ -15,7 +15,7 @@ from base64 import b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from shared.events.data import Accessed, Act, Disclosure, ErasureOrdered, OperationAudited
+from shared.events.data import Accessed, Act, Disclosure, ErasureOrdered, Operation
 from shared.fhir.port import Resource
 
 BALP = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."
@@ -110,12 +110,16 @@ def _disclosed(act: Act | Accessed, disclosure: Disclosure, site: Site, correlat
     }
 
 
-def operation_event(operation: OperationAudited, *, correlation: str) -> Resource:
-    """The AuditEvent of an operator's action on dead letters: who, why, how many; the plan by its hash, no event by any name."""
+def operation_event(operation: Operation, *, correlation: str) -> Resource:
+    """The AuditEvent of an operator's action on dead letters: who, why, how many; the plan by its hash, no event by any name.
+
+    An export only reads, so its code is `R`.
+    """
     details = {"reason": operation.reason, "messages": str(operation.messages), "stage": operation.stage}
     plan = _plan(operation.plan, details)
     outcome = "4" if operation.outcome == "stopped" else "0"
-    return _operated(operation.action, "E", operation, correlation, "dead letters", [plan], outcome)
+    kind = "R" if operation.action == "export" else "E"
+    return _operated(operation.action, kind, operation, correlation, "dead letters", [plan], outcome)
 
 
 def erasure_event(order: ErasureOrdered, *, correlation: str) -> Resource:
@@ -127,7 +131,7 @@ def erasure_event(order: ErasureOrdered, *, correlation: str) -> Resource:
 def _operated(
     action: str,
     kind: str,
-    said: OperationAudited | ErasureOrdered,
+    said: Operation | ErasureOrdered,
     correlation: str,
     purpose: str,
     entities: list[dict[str, object]],

@@ -96,13 +96,20 @@ async def test_a_poisoned_event_is_found_understood_planned_and_replayed_once_af
         changed = [message.attributes["ce-id"] for topic, message in messages if topic == "fhir.changed"]
         assert changed == [found["event"]] * 2, "the replay kept the event's id, and there was one"
 
-        _, exported = await operator.dlq("export")
+        _, exported = await operator.dlq("export", "--reason", "for the vendor")
         await operator.dlq("plans")
         assert [one["state"] for one in exported] == ["replayed"]
         _assert_tells_nothing_of(str(stored["id"]), operator.said, tmp_path)
 
-        await _until(lambda: len(_operations(stack)) == 2)
-        begun, ended = _operations(stack)
+        await _until(lambda: len(_operations(stack)) == 4)
+        copies = [one for one in _operations(stack) if one["subtype"][0]["code"] == "export"]
+        assert [
+            {"type": "reason", "valueString": "for the vendor"} in one["entity"][0]["detail"] for one in copies
+        ] == [
+            True,
+            True,
+        ]
+        begun, ended = [one for one in _operations(stack) if one not in copies]
         assert begun["subtype"][0]["code"] == ended["subtype"][0]["code"] == "replay"
         assert begun["entity"][0]["what"]["identifier"]["value"] == plan["plan"]
         assert {"type": "reason", "valueString": "limit raised"} in begun["entity"][0]["detail"]
