@@ -252,7 +252,7 @@ def _reconcile_parser(parser: argparse.ArgumentParser, *, backfill: bool) -> Non
 
 def _provision_parser(provision: argparse.ArgumentParser) -> None:
     provision.add_argument("--apply", action="store_true", help="create and change; without it, only the difference")
-    provision.add_argument("--only", metavar="A,B", help="pubsub, bigquery, firestore, iam, scheduler")
+    provision.add_argument("--only", metavar="A,B", help="pubsub, bigquery, firestore, iam, scheduler, monitoring")
     provision.add_argument(
         "--delete", action="append", default=[], metavar="NAME", help="delete this one, if nobody wants it; repeatable"
     )

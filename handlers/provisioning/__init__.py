@@ -9,6 +9,7 @@
     firestore  the databases of the ledgers and of what lies aside: TTL, and which fields an index holds
     iam        service accounts, and every right that a handler's scopes ask for
     scheduler  the jobs that ask for reconcile and for the replays that are due
+    monitoring log-based metrics, and the alert policies of schemas/alerts with whom they tell
 
 Nothing is changed without `--apply` and nothing deleted without `--delete NAME`. Rights are added, never taken away.
 """

@@ -16,6 +16,7 @@ from handlers.provisioning.deployment import Deployment
 from handlers.provisioning.firestore import FirestoreArea
 from handlers.provisioning.iam import IamArea, Policies
 from handlers.provisioning.keepers import PubSubPolicies, RestPolicies, ViewPolicies
+from handlers.provisioning.monitoring import MonitoringArea
 from handlers.provisioning.pubsub import PubSubArea
 from handlers.provisioning.rest import HOSTS, Google
 from handlers.provisioning.rights import Kind, account_names, bindings
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from google.cloud import bigquery
     from google.cloud.firestore_admin_v1.services.firestore_admin import FirestoreAdminAsyncClient
 
-NAMES = ("pubsub", "bigquery", "firestore", "iam", "scheduler")
+NAMES = ("pubsub", "bigquery", "firestore", "iam", "scheduler", "monitoring")
 _PATIENCE = 30.0  # seconds for one REST call
 
 
@@ -69,6 +70,7 @@ async def opened(settings: Settings, deployment: Deployment, only: Collection[st
         areas.append(IamArea(bindings(settings, deployment), keepers))
         if google:
             areas.append(SchedulerArea(google, settings, deployment))
+            areas.append(MonitoringArea(google, settings.gcp_project, deployment.alert_channels))
         yield [area for area in areas if not only or area.name in only]
 
 

@@ -10,6 +10,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.settings import Client, Settings, Zone
 
+Severity = Literal["critical", "warning"]
+Channel = Annotated[str, Field(pattern=r"^projects/[a-z0-9\-:.]+/notificationChannels/[0-9]+$")]
+
 
 class Team(BaseModel):
     """Another team that a tenant's rows go to."""
@@ -55,6 +58,11 @@ class Deployment(BaseSettings):
     reconcile_schedule: str = Field(default="*/5 * * * *", description="when the scheduler asks for reconcile, in UTC")
     dead_letters_schedule: str = Field(
         default="* * * * *", description="when the scheduler asks for the replays that are due, in UTC"
+    )
+    alert_channels: dict[Severity, tuple[Channel, ...]] = Field(
+        default_factory=dict,
+        description="severity, critical or warning → the notification channels of its alerts, "
+        "projects/P/notificationChannels/ID; none: policies without channels, which tell nobody but the console",
     )
     teams: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9\-]{0,30}$")], Team] = Field(
         default_factory=dict,

@@ -1,4 +1,4 @@
-"""Google's REST APIs for which no client is among our packages: service accounts, Cloud Run, Scheduler, the project.
+"""Google's REST APIs for which no client is among our packages: service accounts, Cloud Run, Scheduler, alerts.
 
 Through `egress`, so that an operator's token can go to these hosts and to no other. An answer's error text is dropped.
 """
@@ -21,6 +21,8 @@ HOSTS = frozenset(
         "cloudresourcemanager.googleapis.com",
         "cloudscheduler.googleapis.com",
         "secretmanager.googleapis.com",
+        "monitoring.googleapis.com",
+        "logging.googleapis.com",
     }
 )
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"

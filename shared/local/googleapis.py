@@ -4,6 +4,7 @@
     run, secretmanager    policies of services and secrets (GET), which somebody else has deployed
     cloudresourcemanager  the project's policy
     cloudscheduler        jobs: get, create, patch, resume
+    monitoring, logging   alert policies and log-based metrics (shared/local/monitoring.py)
 
 Each API is under its host's name: http://127.0.0.1:PORT/iam.googleapis.com/v1/… A policy with a stale etag is refused with
 409; a body with a field that the API does not have, with 400. What is not listed is 404.
@@ -19,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from shared.local.medplum.listener import Listener
+from shared.local.monitoring import Monitoring
 
 _POLICY = frozenset({"version", "etag", "bindings", "auditConfigs"})
 _JOB = frozenset(
@@ -40,6 +42,7 @@ class GoogleApis:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.policies: dict[str, dict[str, Any]] = {}
         self.writes = 0
+        self.monitoring = Monitoring(self._wrote)
         self._listener = Listener()
 
     async def start(self) -> str:
@@ -55,6 +58,9 @@ class GoogleApis:
         """The policy of `project`, or of an account, service or secret by its short name."""
         policy = self.policies.get(name, {"version": 1})
         return policy | {"etag": hashlib.sha256(json.dumps(policy, sort_keys=True).encode()).hexdigest()[:16]}
+
+    def _wrote(self) -> None:
+        self.writes += 1
 
     def _app(self) -> Starlette:
         accounts = f"{_IAM}/projects/{{p}}/serviceAccounts"
@@ -78,6 +84,7 @@ class GoogleApis:
                 Route(f"{_JOBS}/{{name}}:resume", self._resume_job, methods=["POST"]),
                 Route(f"{_JOBS}/{{name}}", self._job, methods=["GET"]),
                 Route(f"{_JOBS}/{{name}}", self._patch_job, methods=["PATCH"]),
+                *self.monitoring.routes(),
             ]
         )
 
