@@ -282,6 +282,7 @@ def _risk_parser(risk: argparse.ArgumentParser) -> None:
     risk.add_argument("--max-unique", type=_share, metavar="X", help="the most patients alone in their class, 0 to 1")
     risk.add_argument("--max-small", type=_share, metavar="X", help="the most patients in classes under 11, 0 to 1")
     risk.add_argument("--min-k", type=_count, metavar="N", help="the least size of a class")
+    risk.add_argument("--publish", action="store_true", help="show operators the report, without figures of under 11")
     risk.add_argument("--json", action="store_true", help="as JSON instead of a table")
     risk.set_defaults(run=_risk)
 

@@ -1,4 +1,5 @@
-"""Marks: how far a sweep or a backfill has come, by a name, for whoever goes on with it. An instant, never an id.
+"""Marks: how far a sweep or a backfill has come, by a name, for whoever goes on with it: an instant, never an id.
+And the last risk report of each dataset (shared/risk_reports.py): figures of everybody together.
 
 A mark that is lost, or older than the work, makes work be done again, which is harmless; so the stores are simple.
 """

@@ -75,6 +75,7 @@ def _templates() -> Environment:
         auto_reload=False,
     )
     made.filters |= {"count": count, "rate": rate, "seconds": seconds, "when": when, "clock": clock, "prose": prose}
+    made.filters |= {"percent": percent, "cell": cell}
     made.globals |= {"static": {re.sub(r"\.[0-9a-f]{16}", "", name): one.path for name, one in statics().items()}}
     return made
 
@@ -119,6 +120,16 @@ def see(path: str) -> Response:
 def count(number: float) -> str:
     """1 234 567, with thin spaces."""
     return f"{number:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def cell(people: int | None) -> str:
+    """A number of people; None stands for fewer than eleven."""
+    return "under 11" if people is None else count(people)
+
+
+def percent(share: float | None) -> str:
+    """A share of people; None where they are fewer than eleven."""
+    return "under 11 people" if share is None else f"{share:.2%}"
 
 
 def rate(number: float) -> str:

@@ -12,7 +12,7 @@ from functools import partial
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 
-from handlers.console import letters, live, pages, plans, state
+from handlers.console import letters, live, pages, plans, risk, state
 from handlers.console.forms import FILTER, FORM_LIMIT, Fields, event_of, form_of, ours, query_of
 from handlers.console.pages import View
 from handlers.console.people import SESSION, SESSION_SECONDS
@@ -102,7 +102,8 @@ async def _start(asked: Asked) -> str:
 
 
 async def _reconcile(asked: Asked) -> View:
-    return await state.reconcile(asked.console.marks, asked.console.settings)
+    risks = await risk.reports(asked.console.reports, asked.console.settings)
+    return await state.reconcile(asked.console.marks, asked.console.settings, risks)
 
 
 async def _deployment(asked: Asked) -> View:

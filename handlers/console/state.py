@@ -25,15 +25,16 @@ class Swept:
     whole: str
 
 
-async def reconcile(marks: Marks, settings: Settings) -> View:
-    """Raises Problem(LEDGER_DOWN)."""
+async def reconcile(marks: Marks, settings: Settings, risks: Sequence[object]) -> View:
+    """`risks`: of risk.py. Raises Problem(LEDGER_DOWN)."""
     those = [(tenant, type) for tenant in settings.tenants for type in await asyncio.to_thread(_types, tenant)]
     found = [await asyncio.gather(*(marks.get(f"{kind}:{t.name}:{type}") for kind in _KINDS)) for t, type in those]
     rows = [
         Swept(tenant.name, type, recent or "", _instant(whole))
         for (tenant, type), (recent, whole) in zip(those, found, strict=True)
     ]
-    return View("reconcile.html", {"nav": "reconcile", "rows": [one for one in rows if one.recent or one.whole]})
+    swept = [one for one in rows if one.recent or one.whole]
+    return View("reconcile.html", {"nav": "reconcile", "rows": swept, "risks": risks})
 
 
 async def deployment(settings: Settings, version: str, revision: str) -> View:

@@ -23,6 +23,7 @@ class Console:
     desk: Desk
     stores: tuple[MetricsStore, ...]
     marks: Marks
+    reports: Marks  # beside the analytics zone's ledger: what was published of risk
 
 
 async def open_console(
@@ -37,7 +38,9 @@ async def open_console(
         stack.push_async_callback(store.close)
     marks = open_marks(settings.ledger, project=settings.gcp_project)
     stack.push_async_callback(marks.close)
-    return Console(settings, await _people(settings, stack, http, keys, desk), desk, stores, marks)
+    reports = open_marks(settings.ledger_analytics or settings.ledger, project=settings.gcp_project)
+    stack.push_async_callback(reports.close)
+    return Console(settings, await _people(settings, stack, http, keys, desk), desk, stores, marks, reports)
 
 
 async def _people(

@@ -1,4 +1,4 @@
-"""`./dev risk --dataset D | --ndjson`: the figures on stdout, and a gate for a release.
+"""`./dev risk --dataset D | --ndjson`: the figures on stdout, and a gate for a release; --publish shows them to operators.
 
     0 = inside the gate in every set asked for · 1 = outside, and it says which figure · 2 = nothing could be measured
 
@@ -6,11 +6,12 @@ Against a gate that opens by mistake: no patients, an unreadable line or a silen
 """
 
 import argparse
+import asyncio
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import orjson
 
@@ -19,6 +20,9 @@ from shared.deid import quasi
 from shared.deid.quasi import QuasiSet
 from shared.deid.risk import Classes, Gate, NoPatients, measure
 from shared.errors import Problem
+
+if TYPE_CHECKING:
+    from shared.settings import Settings
 
 _INSIDE, _OUTSIDE, _NOTHING = 0, 1, 2
 
@@ -39,6 +43,8 @@ class _Found:
 def run(options: argparse.Namespace, stdin: Iterable[bytes], stdout: TextIO) -> int:
     """Measure, print, judge."""
     questions = quasi.load()
+    if options.publish and (options.ndjson or options.set):
+        return _nothing("--publish is for a whole dataset: not with --ndjson or --set")
     try:
         sets = _chosen(options.set, questions.sets)
         found = _lines(stdin, sets) if options.ndjson else _dataset(options, sets)
@@ -48,12 +54,26 @@ def run(options: argparse.Namespace, stdin: Iterable[bytes], stdout: TextIO) -> 
     except NoPatients:
         return _nothing("there is not one patient")
     result = report.Report(found.source, found.refused, _gate(options, questions.gate), sets, measures)
+    if options.publish and not _published(result, options.dataset):
+        return _NOTHING
     if not options.json:
         stdout.write(report.as_text(result))
     else:
         stdout.write(orjson.dumps(report.as_json(result), option=orjson.OPT_APPEND_NEWLINE).decode())
         sys.stderr.writelines(f"risk: outside the gate: {line}\n" for line in report.outside(result))
     return _OUTSIDE if result.breaches else _INSIDE
+
+
+def _published(result: report.Report, dataset: str) -> bool:
+    """Whether operators can see it now; a report that was to be shown and is not is no good end."""
+    from handlers.risk.publishing import keep
+
+    try:
+        asyncio.run(keep(result, _settings(), dataset))
+    except Problem as problem:
+        sys.stderr.write(f"risk: not published: {problem}\n")
+        return False
+    return True
 
 
 def _nothing(reason: str) -> int:
@@ -89,18 +109,11 @@ def _lines(stdin: Iterable[bytes], sets: Sequence[QuasiSet]) -> _Found:
 
 
 def _dataset(options: argparse.Namespace, sets: Sequence[QuasiSet]) -> _Found:
-    from pydantic import ValidationError
-
-    from shared.settings import load
-
-    try:
-        settings = load()
-    except (ValidationError, OSError):
-        raise _Unmeasured("the settings in the environment can not be read") from None
+    settings = _settings()
     endpoint = options.endpoint or settings.bigquery_url or os.environ.get("BIGQUERY_EMULATOR_HOST", "")
     if settings.bigquery_endpoint and not endpoint:
         raise _Unmeasured("the settings name a local warehouse: --endpoint is to name its REST address")
-    if settings.tenants and options.dataset not in {
+    if (settings.tenants or options.publish) and options.dataset not in {
         release.dataset for tenant in settings.tenants for release in tenant.releases
     }:
         raise _Unmeasured("no tenant has this dataset")
@@ -112,3 +125,15 @@ def _dataset(options: argparse.Namespace, sets: Sequence[QuasiSet]) -> _Found:
         raise _Unmeasured(f"the warehouse gave no figures: {problem}") from None
     where = f" at {endpoint}" if endpoint else ""
     return _Found(f"dataset {settings.gcp_project}.{options.dataset}{where}", found)
+
+
+def _settings() -> "Settings":
+    """Those of the environment. Raises _Unmeasured."""
+    from pydantic import ValidationError
+
+    from shared.settings import load
+
+    try:
+        return load()
+    except (ValidationError, OSError):
+        raise _Unmeasured("the settings in the environment can not be read") from None

@@ -19,7 +19,8 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-CELL = 11  # CMS's cell size suppression policy: no cell of 1 to 10 people is published
+from shared.risk_reports import CELL
+
 BANDS = {"1": 1, "2-4": 2, "5-10": 5, "11-19": CELL, "20+": 20}  # name → its smallest class
 
 

@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from shared.deid.door import Door
 from shared.deid.pseudonyms import Pseudonyms
 from shared.errors import Code, Problem
 from shared.local.bigquery import Endpoints, Warehouse
+from shared.marks import FileMarks
+from shared.risk_reports import last
 from shared.sinks.bigquery import BigQueryWarehouse
 from tests.rows import ROW
 
@@ -142,6 +145,31 @@ async def test_the_command_measures_a_dataset_of_the_settings(
     same = json.loads(risk(ndjson(released(40)), "--ndjson", "--json", *OPEN)[1])
     assert same["sets"] == said["sets"]
     assert (await asyncio.to_thread(risk, b"", "--dataset", DATASET))[0] == 1
+
+
+async def test_a_published_report_stands_beside_the_ledger_and_a_failed_one_is_no_good_end(
+    embedded: tuple[Warehouse, Endpoints], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tenant = {"project": "p", "name": "north", "dataset": DATASET}
+    monkeypatch.setenv("STARVIT_TENANTS", json.dumps([tenant]))
+    monkeypatch.setenv("STARVIT_LEDGER", f"sqlite:{tmp_path / 'ledger'}")
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", embedded[1].rest)
+    await write(embedded, released(40))
+    assert (await asyncio.to_thread(risk, b"", "--dataset", DATASET, "--publish", *OPEN))[0] == 0
+    kept = await last(FileMarks(tmp_path / "ledger.marks.json"), DATASET)
+    assert kept is not None
+    assert (kept.inside, kept.sets[0].patients) == (True, 40)
+    assert (await asyncio.to_thread(risk, b"", "--dataset", DATASET, "--publish"))[0] == 1
+    kept = await last(FileMarks(tmp_path / "ledger.marks.json"), DATASET)
+    assert kept is not None
+    assert not kept.inside
+    monkeypatch.setenv("STARVIT_LEDGER", f"sqlite:{tmp_path / 'nowhere' / 'ledger'}")
+    assert await asyncio.to_thread(risk, b"", "--dataset", DATASET, "--publish", *OPEN) == (2, "")
+
+
+@pytest.mark.parametrize("part", [("--ndjson",), ("--dataset", DATASET, "--set", "register")])
+def test_only_the_report_of_a_whole_dataset_is_published(part: tuple[str, ...]) -> None:
+    assert risk(b"", *part, "--publish") == (2, "")
 
 
 async def test_a_dataset_without_patients_or_of_nobody_is_never_inside(

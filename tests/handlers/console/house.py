@@ -94,7 +94,7 @@ async def console(**changed: object) -> AsyncIterator[Desk]:
         issuer = Issuer()
         metrics, marks = MemoryMetrics(), MemoryMarks()
         people = await _people(own, stack, issuer, made)
-        here = Console(own, people, made.desk, (metrics,), marks)
+        here = Console(own, people, made.desk, (metrics,), marks, marks)
         app = FastAPI(version="0.0.0")
         install_errors(app)
         shown: list[Console | None] = [here]
