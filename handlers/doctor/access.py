@@ -2,7 +2,7 @@
 
     reader    read, vread, history of every type that is served        writes nothing
     sweeper   search, history of every type that is served             writes nothing
-    auditor   create, search, read of AuditEvent: append-only          sees no patient
+    auditor   create, search, read of AuditEvent and Provenance        sees no patient; appends only
 
 A rule without interactions allows all, a read-only one all that do not write; no policy at all allows everything.
 Criteria of a rule are not looked into: what they hide is found by reconcile, as rows whose resource is gone.
@@ -17,7 +17,7 @@ from handlers.doctor.findings import Check, Finding
 READS = frozenset({"read", "vread", "history", "search"})
 WRITES = frozenset({"create", "update", "delete"})
 UNIVERSAL: tuple[Mapping[str, Any], ...] = ({"resourceType": "*"},)
-_AUDIT, _PATIENT = "AuditEvent", "Patient"
+_AUDIT, _PROVENANCE, _PATIENT = "AuditEvent", "Provenance", "Patient"
 _SHOWN = 3  # types of a finding that are named
 
 
@@ -43,8 +43,10 @@ def sweeper(place: str, types: Sequence[str]) -> Part:
 
 def auditor(place: str) -> Part:
     """Appends to the audit trail. A conditional create searches, and reads what it finds."""
-    needs = {_AUDIT: frozenset({"create", "search", "read"})}
-    return Part(place, needs, {_AUDIT: frozenset({"update", "delete"}), _PATIENT: READS | WRITES})
+    records = (_AUDIT, _PROVENANCE)
+    needs = dict.fromkeys(records, frozenset({"create", "search", "read"}))
+    never = dict.fromkeys(records, frozenset({"update", "delete"}))
+    return Part(place, needs, never | {_PATIENT: READS | WRITES})
 
 
 def judged(part: Part, rules: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

@@ -142,7 +142,7 @@ def _operated(
         "type": {"system": _DICOM, "code": "110100", "display": "Application Activity"},
         "subtype": [{"system": "urn:starvit:operation", "code": action}],
         "action": kind,
-        "recorded": _instant(said.at),
+        "recorded": instant(said.at),
         "outcome": outcome,
         "purposeOfEvent": [_reason(purpose)],
         "agent": [
@@ -164,7 +164,7 @@ def _head(profile: str | None, correlation: str) -> dict[str, object]:
 
 
 def _said(act: Act | Accessed) -> dict[str, object]:
-    return {"recorded": _instant(act.at), "outcome": "0", "purposeOfEvent": [_reason(act.purpose)]}
+    return {"recorded": instant(act.at), "outcome": "0", "purposeOfEvent": [_reason(act.purpose)]}
 
 
 def _reason(text: str) -> dict[str, object]:
@@ -219,5 +219,6 @@ def _plan(name: str, details: dict[str, str]) -> dict[str, object]:
     }
 
 
-def _instant(at: datetime) -> str:
+def instant(at: datetime) -> str:
+    """A FHIR instant, to the millisecond, in UTC."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""One tenant's AuditEvents, and Tasks, on their way to Medplum: those that are wanted at once are written in one batch.
+"""One tenant's AuditEvents, Tasks and Provenances on their way to Medplum: what is wanted at once is written in one batch.
 
     create_once(tag) ─┐                                      ┌─► 201, 200, 412: written, or there before
     create_once(tag) ─┼─► [this] ─► one Bundle, one client ──┼─► 429: the next client; when all are spent, MEDPLUM_BUSY
@@ -7,7 +7,8 @@
 Each record is a conditional create by tag, alone or as an entry of a batch: Medplum runs both through the same code, each
 in a transaction of its own (packages/fhir-router, batch.ts: only `transaction` bundles of projects that have the feature
 run otherwise). Twelve at once have been seen to leave one when they were single requests; a batch only repeats that code
-entry by entry. It looks for each tag once more before it begins, which is paid for: 140 points in place of 120, or 40 for
+entry by entry. A Provenance is of a release and wanted with each of its rows: once it is known to be there, Medplum is not
+asked again. It looks for each tag once more before it begins, which is paid for: 140 points in place of 120, or 40 for
 one that is there. The first entry that meets a spent quota ends a batch: the rest of its entries are 429 too.
 """
 
@@ -33,7 +34,7 @@ _ANSWER = 50_000  # bytes that the answer to an entry may be long: it shows the 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    kind: str  # AuditEvent, or Task
+    kind: str  # of ACCOUNTS
     tag: str
     content: bytes
 
@@ -44,6 +45,7 @@ class Auditors:
     def __init__(self, accounts: Sequence[Account], timeout: float) -> None:
         self._accounts, self._timeout = accounts, timeout
         self._turns = count()
+        self._known: set[str] = set()  # tags of Provenances that are there: as many as there are releases
         self._batcher: Batcher[_Record, bool] = Batcher(
             self._write, max_items=_MOST, max_bytes=_MOST_BYTES, size=lambda record: len(record.content)
         )
@@ -55,7 +57,12 @@ class Auditors:
         kind = str(audit_event.get("resourceType"))
         if kind not in ACCOUNTS:
             raise Problem(Code.AUDIT_REFUSED, "resourceType")
-        return await self._batcher.submit(_Record(kind, tag, orjson.dumps(tagged(audit_event, tag))))
+        if tag in self._known:
+            return False
+        made = await self._batcher.submit(_Record(kind, tag, orjson.dumps(tagged(audit_event, tag))))
+        if kind == "Provenance":
+            self._known.add(tag)
+        return made
 
     async def _write(self, records: Sequence[_Record]) -> Sequence[bool | Exception]:
         """An end for each record: the clients are asked in turn until none is left to write, or no client with points."""

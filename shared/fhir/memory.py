@@ -40,6 +40,7 @@ class MemoryFhir:
         self._kept: dict[_Key, _Kept] = {}
         self._failures: deque[Problem] = deque()
         self.audits: dict[str, dict[str, Resource]] = {project: {} for project in self._projects}
+        self.provenances: dict[str, dict[str, Resource]] = {project: {} for project in self._projects}
 
     def put(self, project: str, resource: Resource) -> Reference:
         """A version, with its meta.versionId and lastUpdated; the project is added. Its reference (generation 0)."""
@@ -143,11 +144,13 @@ class MemoryFhir:
     async def create_once(self, project: str, tag: str, audit_event: Resource) -> bool:
         """See port.AuditWriter."""
         self._enter(project)
-        if audit_event.get("resourceType") not in ACCOUNTS:
+        kind = audit_event.get("resourceType")
+        if kind not in ACCOUNTS:
             raise Problem(Code.AUDIT_REFUSED, "resourceType")
-        if tag in self.audits[project]:
+        kept = (self.provenances if kind == "Provenance" else self.audits)[project]
+        if tag in kept:
             return False
-        self.audits[project][tag] = tagged(audit_event, tag)
+        kept[tag] = tagged(audit_event, tag)
         return True
 
     async def close(self) -> None:

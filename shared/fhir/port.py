@@ -9,7 +9,7 @@ from shared.phi import Phi
 
 type Resource = Mapping[str, object]
 
-ACCOUNTS = frozenset({"AuditEvent", "Task"})  # what an AuditWriter writes
+ACCOUNTS = frozenset({"AuditEvent", "Task", "Provenance"})  # what an AuditWriter writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Reader(Protocol):
 
 class AuditWriter(Protocol):
     async def create_once(self, project: str, tag: str, audit_event: Resource) -> bool:
-        """Create the AuditEvent (or Task) unless one with this meta.tag code (system urn:starvit:event) is there.
+        """Create the AuditEvent (or Task, Provenance) unless one with this meta.tag code (system urn:starvit:event) is there.
 
         True when it was created. Race-safe: If-None-Exist. Raises Problem: UNKNOWN_PROJECT, AUDIT_REFUSED (400, 422),
         MEDPLUM_DOWN, MEDPLUM_BUSY (429, with retry_after from the RateLimit header), MEDPLUM_DENIED.

@@ -29,7 +29,7 @@ RULES: dict[str, list[dict[str, Any]]] = {
     ],
     "reader": [{"resourceType": type, "interaction": READS} for type in TYPES],
     "sweeper": [{"resourceType": type, "interaction": SWEEPS} for type in TYPES],
-    "auditor": [{"resourceType": "AuditEvent", "interaction": APPENDS}],
+    "auditor": [{"resourceType": type, "interaction": APPENDS} for type in ("AuditEvent", "Provenance")],
 }
 
 

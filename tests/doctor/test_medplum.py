@@ -189,6 +189,7 @@ async def test_what_others_subscribe_to_is_none_of_our_business(right: Clinic) -
 
 
 READ: dict[str, Any] = {"resourceType": "Patient", "interaction": ["read", "vread", "history"]}
+PROVENANCES: dict[str, Any] = {"resourceType": "Provenance", "interaction": ["create", "search", "read"]}
 RIGHTS: dict[str, tuple[str, list[dict[str, Any]], Check, str]] = {
     "the reader may write": (
         "reader",
@@ -210,21 +211,27 @@ RIGHTS: dict[str, tuple[str, list[dict[str, Any]], Check, str]] = {
     ),
     "the auditor may delete": (
         "auditor 1",
-        [{"resourceType": "AuditEvent"}],
+        [{"resourceType": "AuditEvent"}, PROVENANCES],
         Check.CLIENT_TOO_WIDE,
         "delete, update of AuditEvent",
     ),
     "the auditor sees patients": (
         "auditor 1",
-        [{"resourceType": "AuditEvent", "interaction": ["create", "search", "read"]}, READ],
+        [{"resourceType": "AuditEvent", "interaction": ["create", "search", "read"]}, PROVENANCES, READ],
         Check.CLIENT_TOO_WIDE,
         "history, read, vread of Patient",
     ),
     "the auditor creates without searching": (
         "auditor 1",
-        [{"resourceType": "AuditEvent", "interaction": ["create"]}],
+        [{"resourceType": "AuditEvent", "interaction": ["create"]}, PROVENANCES],
         Check.CLIENT_TOO_NARROW,
         "read, search of AuditEvent",
+    ),
+    "the auditor may not say what a release is made of": (
+        "auditor 1",
+        [{"resourceType": "AuditEvent", "interaction": ["create", "search", "read"]}],
+        Check.CLIENT_TOO_NARROW,
+        "create, read, search of Provenance",
     ),
 }
 

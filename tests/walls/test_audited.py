@@ -17,8 +17,9 @@ import orjson
 import pytest
 
 from shared.accounts import Accounts
-from shared.events.data import Deidentified
+from shared.events.data import Deidentified, Disclosure
 from shared.fhir.memory import MemoryFhir
+from shared.fhir.provenance import tag_of
 from shared.fhir.records import Records
 from tests.simulation.plan import drawn
 from tests.simulation.world import World
@@ -144,6 +145,23 @@ def _left(world: World) -> tuple[int, int]:
 
 def test_whatever_medplum_gave_and_whatever_left_has_its_audit_event() -> None:
     assert _unaudited() == []
+
+
+def test_each_release_that_a_row_left_for_has_its_provenance_and_no_other_has_one() -> None:
+    for seed in SEEDS:
+        world = World(drawn(seed)).lived()
+        left = set()
+        for topic, message in world.broker.published:
+            if (topic, message.attributes["ce-type"]) == ("fhir.deidentified", Deidentified.TYPE):
+                row = Deidentified.model_validate_json(message.data)
+                if not row.deleted:
+                    to = Disclosure(
+                        tenant=row.project, key_id=row.key_id, policy=row.policy, policy_hash=row.policy_hash
+                    )
+                    left.add(tag_of(to))
+        written = {tag for kept in world.hospital.fhir.provenances.values() for tag in kept}
+        assert written == left
+        assert left, "else the day proves nothing"
 
 
 BROKEN: dict[str, Callable[[], Any]] = {
