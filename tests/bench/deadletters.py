@@ -47,6 +47,7 @@ PLANS = 1_000
 KILLED = 120  # messages of each plan whose runner is killed
 POINTS = (1, 2, 20, 60, 119)  # publishes after which it is
 TOPIC = "deid.quarantine"
+_PATIENCE = 600  # seconds until a runner has got through all that is in the way of its plan
 _LOADED_AT_ONCE = 1_000  # the most that Pub/Sub takes in a request
 
 
@@ -313,6 +314,6 @@ async def _plans() -> int:
 
 
 async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(_PATIENCE):
         while not holds():
             await asyncio.sleep(0.001)
