@@ -158,11 +158,11 @@ def _written(method: bytes, target: bytes, headers: Headers, content: bytes) -> 
 
 
 class _Connection(asyncio.Protocol):
-    """One connection; one exchange at a time. `reusable`: the last one ended well, and nothing has come since."""
+    """One connection; one exchange at a time."""
 
     def __init__(self) -> None:
         self.status, self.headers = 0, cast(list[tuple[bytes, bytes]], [])
-        self.reusable, self.idle_since = False, 0.0
+        self._sound, self.idle_since = False, 0.0
         self._transport: asyncio.Transport | None = None
         self._parser = HttpResponseParser(self)
         self._head: asyncio.Future[None] | None = None
@@ -172,12 +172,17 @@ class _Connection(asyncio.Protocol):
         self._used, self._complete, self._paused = False, True, False
         self._failure: Broken | None = None
 
+    @property
+    def reusable(self) -> bool:
+        """The last exchange ended well, its body was taken to the end, and nothing has come since."""
+        return self._sound and not self._body
+
     async def exchange(self, request: bytes) -> None:
         """Send it; returns with the answer's head. Cancelled, or failed, it has closed itself. Raises Broken."""
         if self._failure is not None:
             raise self._failure
         assert self._transport is not None
-        self.reusable = self._complete = False
+        self._sound = self._complete = False
         self.headers, self._size = [], 0
         self._head = asyncio.get_running_loop().create_future()
         self._transport.write(request)
@@ -204,7 +209,7 @@ class _Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Hang up."""
-        self.reusable = False
+        self._sound = False
         if self._transport is not None:
             self._transport.abort()
 
@@ -262,12 +267,12 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._head is None:  # of the true answer
             self._complete, self._used = True, True
-            self.reusable = self._parser.should_keep_alive() and self._failure is None
+            self._sound = self._parser.should_keep_alive() and self._failure is None
             self._wake()
 
     def _ended(self) -> None:
         """The peer has closed. A body whose length nobody said is complete with that: only then does llhttp call it so."""
-        self.reusable = False
+        self._sound = False
         if self._complete:
             self._failure = self._failure or _Unheard("closed")
             return

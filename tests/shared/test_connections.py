@@ -134,6 +134,16 @@ async def test_an_answer_that_was_not_read_to_its_end_is_not_left_to_the_next() 
         assert site.connections == 2
 
 
+async def test_an_answer_that_came_whole_and_was_not_taken_is_not_the_next_ones_body() -> None:
+    """A body over its limit is left where it is: it would be read as that of the next patient."""
+    async with peer([b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nanother"], [_OK]) as (site, connections):
+        answer = await connections.send(Place("peer.example", site.port, False), b"GET", b"/", (), b"")
+        await asyncio.sleep(0.05)
+        await answer.close()
+        assert await get(site, connections) == (200, b"ok")
+        assert site.connections == 2
+
+
 async def test_a_body_that_nobody_takes_is_not_read_from_the_wire() -> None:
     size = 8_000_000
     async with peer([b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size, b"x" * size]) as (site, connections):
