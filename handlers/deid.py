@@ -120,12 +120,13 @@ async def _rows(
         raise Problem(Code.UNKNOWN_TYPE, "ce-type")
     effects: list[Effect] = []
     barred = False
+    patient = patient_of(event.data.type, event.data.id, given)
     for door in doors:
         row = door.row(event.data, given, prose)
         if names := await erasures.among(row.project, row.key_id, patients(row)):
             effects.append(_barred(door, event, row))
         else:
-            effects.append(_published(door, event, row, patient_of(event.data.type, event.data.id, given)))
+            effects.append(_published(door, event, row, patient))
         barred |= bool(names)
     return [*effects, Supersede(Code.ERASED, "patient")] if barred else effects
 

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request, Response
 
 from handlers.contract import DEAD_LETTERS, HEALTH, INDEX, RECONCILE, WEBHOOK, push_operation
 from handlers.front import Front
-from handlers.http import RawRoute, answer, guarded, health, no_content, read_body
+from handlers.http import Body, RawRoute, answer, guarded, health, no_content
 from shared.errors import Problem
 from shared.limits import Room
 from shared.pipeline import Headers, Pipeline
@@ -63,7 +63,7 @@ def mount_webhook(app: FastAPI, world: World) -> None:
         assert world.webhooks is not None
         who = address(request.scope["headers"], request.client.host if request.client else "", world.settings.proxies)
         subscription = request.path_params["subscription"]
-        async with read_body(request, world.settings.webhook_limit, world.room) as body:
+        async with Body(request, world.settings.webhook_limit, world.room) as body:
             try:
                 await world.webhooks.receive(subscription, request.scope["headers"], Phi(body), address=who)
             except Problem as refused:
@@ -80,7 +80,7 @@ def mount_push(app: FastAPI, world: World, on: Subscription) -> None:
 
     async def receive(request: Request) -> Response:
         assert world.pipeline is not None
-        async with read_body(request, world.settings.push_limit, world.room) as body:
+        async with Body(request, world.settings.push_limit, world.room) as body:
             return answer(await world.pipeline.run(world.routes[on.handler], request.scope["headers"], body))
 
     _post(app, on.path, receive, push_operation(on))
@@ -91,7 +91,7 @@ def mount_reconcile(app: FastAPI, world: World) -> None:
 
     async def receive(request: Request) -> Response:
         assert world.reconcile is not None
-        async with read_body(request, TASK_LIMIT, world.room):
+        async with Body(request, TASK_LIMIT, world.room):
             await world.reconcile.run(request.scope["headers"])
         return no_content()
 
@@ -103,13 +103,13 @@ def mount_dead_letters(app: FastAPI, world: World) -> None:
 
     async def index(request: Request) -> Response:
         assert world.arrivals is not None
-        async with read_body(request, world.settings.push_limit, world.room) as body:
+        async with Body(request, world.settings.push_limit, world.room) as body:
             await world.arrivals.receive(request.scope["headers"], body)
         return no_content()
 
     async def replay(request: Request) -> Response:
         assert world.dead_letters is not None
-        async with read_body(request, TASK_LIMIT, world.room):
+        async with Body(request, TASK_LIMIT, world.room):
             await world.dead_letters.run(request.scope["headers"])
         return no_content()
 

@@ -8,6 +8,7 @@ do nothing for it, and were an eighth of a push. FastAPI has the same routes: fo
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.types import Receive, Scope, Send
@@ -18,17 +19,16 @@ type Endpoint = Callable[[Request], Awaitable[Response]]
 class Front(FastAPI):
     """A FastAPI application with a shorter way to some of its endpoints."""
 
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        # A path, or its head where a parameter is the last step ─► the endpoint, and the parameter's name.
+        self._straight: dict[str, tuple[Endpoint, str]] = {}
+
     def shorten(self, path: str, endpoint: Endpoint) -> None:
         """POSTs to `path`, whose last step may be a `{parameter}`, go straight to an endpoint that raises nothing."""
         head, _, last = path.rpartition("/")
         named = last.startswith("{")
         self._straight[head if named else path] = endpoint, last.strip("{}") if named else ""
-
-    @property
-    def _straight(self) -> dict[str, tuple[Endpoint, str]]:
-        # Not made in __init__, which is FastAPI's with its forty parameters.
-        found: dict[str, tuple[Endpoint, str]] = self.__dict__.setdefault("straight", {})
-        return found
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._found(scope) if scope["type"] == "http" and scope["method"] == "POST" else None

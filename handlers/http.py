@@ -23,7 +23,7 @@ from shared.telemetry.report import bind_request, crashed, current_request_id, t
 PROBLEM = "application/problem+json"
 
 
-class read_body:  # noqa: N801 - read as a function is
+class Body:
     """The raw bytes. Raises Problem(BODY_TOO_LARGE) as soon as the limit is passed, BAD_BODY for an encoded body.
 
     Encodings are refused: Medplum and Pub/Sub send none, and a bomb of 10 MB unpacks to gigabytes. The bytes count

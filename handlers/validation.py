@@ -63,7 +63,7 @@ async def validate(
             issues = list(validator.issues(resource.reveal()))
             if issues:
                 others = _told(event, issues, own, doors[changed.project] if doors else (), outcomes)
-            worst = next((issue for issue in issues if issue.severity in ("error", "fatal")), None)
+            worst = next((issue for issue in issues if issue.refuses), None)
             if worst:
                 return [*others, SetAside(Code.RESOURCE_INVALID, worst.path, worst.rule)]
             data = Validated(**dict(changed), op="write")

@@ -18,7 +18,7 @@ from handlers.console.pages import View
 from handlers.console.people import SESSION, SESSION_SECONDS
 from handlers.console.rights import Person, Right
 from handlers.console.wiring import Console
-from handlers.http import read_body
+from handlers.http import Body
 from shared.errors import Code, Problem
 from shared.limits import Room
 from shared.telemetry.report import bind_request, crashed
@@ -175,7 +175,7 @@ async def _answered(
 
 
 async def _form(request: Request, allowed: frozenset[str], room: Room) -> Fields:
-    async with read_body(request, FORM_LIMIT, room) as body:
+    async with Body(request, FORM_LIMIT, room) as body:
         return form_of(request, body, allowed)
 
 

@@ -27,7 +27,7 @@ def by_rule(issues: Iterable[Issue]) -> Found:
     for one in issues:
         if one.severity != "information":
             error, count = found.get(one.rule, (False, 0))
-            found[one.rule] = (error or one.severity != "warning", count + 1)
+            found[one.rule] = (error or one.refuses, count + 1)
     return dict(sorted(found.items()))
 
 

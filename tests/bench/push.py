@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -27,12 +26,13 @@ from shared.events.data import Changed
 from shared.events.envelope import Event
 from shared.local.issuer import Issuer
 from shared.local.pubsub.wire import Wire
+from tests.bench.peers import installed
 from tests.bench.push_app import ON
+from tests.contracts.emulator import free_port
 from tests.tenant import PROJECT, settings
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parents[1]
-_PEERS = _ROOT / ".peers"
 REQUESTS, ROUNDS, WARM, CONNECTIONS = 400, 31, 400, 16
 _GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "python:handlers.server")
 _EVENTS = count()
@@ -121,7 +121,7 @@ async def _measured(*, peers: bool) -> dict[str, Server]:
 
 def _servers(stack: ExitStack, folder: Path, jwks: str, issuer: Issuer, *, cpu: int, peers: bool) -> list[Server]:
     def ours(name: str, ledger: str, *, again: bool = False) -> Server:
-        port = _free_port()
+        port = free_port()
         one = _pushed(issuer, port)
         process = _started(
             stack,
@@ -135,7 +135,7 @@ def _servers(stack: ExitStack, folder: Path, jwks: str, issuer: Issuer, *, cpu: 
         return Server(name, port, process, (lambda: same) if again and (same := one()) else one)
 
     def plain(name: str, *command: str, cwd: Path = _ROOT, wrapped: bool = False) -> Server:
-        port = _free_port()
+        port = free_port()
         process = _started(stack, cpu, port, [part.replace("PORT", str(port)) for part in command], cwd=cwd)
         return Server(name, port, process, _wrapped(port) if wrapped else _pushed(issuer, port, path="/"))
 
@@ -147,7 +147,7 @@ def _servers(stack: ExitStack, folder: Path, jwks: str, issuer: Issuer, *, cpu: 
         plain("plain FastAPI", *_GUNICORN, "tests.bench.push_app:fastapi()", wrapped=True),
     ]
     if peers:
-        framework = _installed() / "functions-framework"
+        framework = installed("peers-push.txt").with_name("functions-framework")
         source = ("--source", str(_HERE / "peer_push.py"), "--host", "127.0.0.1", "--port", "PORT")
         servers += [
             plain(
@@ -165,15 +165,6 @@ def _servers(stack: ExitStack, folder: Path, jwks: str, issuer: Issuer, *, cpu: 
             ),
         ]
     return servers
-
-
-def _installed() -> Path:
-    """The peers' own environment."""
-    python = _PEERS / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", _PEERS], check=True)
-    subprocess.run([python, "-m", "pip", "install", "-q", "-r", _HERE / "peers-push.txt"], check=True)
-    return _PEERS / "bin"
 
 
 def _started(
@@ -290,10 +281,3 @@ def _family(pid: int) -> Iterator[int]:
     yield pid
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         yield from _family(int(child))
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port

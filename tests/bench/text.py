@@ -9,18 +9,17 @@ import json
 import re
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from shared.deid.text.local import Local
 from shared.deid.text.port import Label, Span
+from tests.bench.peers import installed
 from tests.golden import notes
 
 ROUNDS = 7
 _HERE = Path(__file__).resolve().parent
-_PEERS = _HERE.parents[1] / ".peers"
 _WORD = re.compile(r"\w+")
 
 
@@ -76,10 +75,7 @@ def _measured(local: Local, read: Sequence[notes.Note]) -> dict[str, float]:
 
 def _peers(read: Sequence[notes.Note]) -> dict[str, dict[str, float]]:
     """The same figures of the peers: they get the text alone, since neither takes a record."""
-    python = _PEERS / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", _PEERS], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "-r", _HERE / "peers.txt"], check=True)
+    python = installed("peers.txt")
     ran = subprocess.run(
         [python, _HERE / "peer_spans.py"],
         input=json.dumps([note.text for note in read]),

@@ -25,6 +25,7 @@ import orjson
 from shared.fhir.validation import Validator
 from shared.fhir.validation.outcome import refused
 from shared.strict_json import parse_object
+from tests.bench.peers import installed
 from tests.golden.clinic_resources import written
 from tests.hl7_examples import examples, fetched
 from tests.shared.fhir.fuzzing import Found, fuzzed
@@ -132,12 +133,10 @@ def _start() -> dict[str, float]:
 
 
 def _peers(texts: Mapping[str, Sequence[bytes]], valid: Sequence[Json], broken: Sequence[Json]) -> dict[str, Any]:
-    python, package = _PEERS / "bin" / "python", fetched(_DEFINITIONS)
+    package = fetched(_DEFINITIONS)
     if package is None:
         return {}
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", _PEERS], check=True)
-    subprocess.run([python, "-m", "pip", "install", "-q", "-r", _HERE / "peers-validate.txt"], check=True)
+    python = installed("peers-validate.txt")
     few: list[Json] = [
         one for one in valid if one["resourceType"] in ("Patient", "Observation", "Encounter", "Condition")
     ]

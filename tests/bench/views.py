@@ -9,7 +9,6 @@ pressure. Peers get the same resources, parsed, in an environment of their own (
 import json
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,12 +19,12 @@ import orjson
 from shared.views import compile_view
 from shared.views.report import report
 from shared.views.shipped import definitions
+from tests.bench.peers import installed
 from tests.golden.clinic_resources import left
 from tests.views_by_hand import blood_pressure, patient
 
 ROUNDS, WRITES = 9, 3000
 _HERE = Path(__file__).resolve().parent
-_PEERS = _HERE.parents[1] / ".peers"
 _GOLDEN = _HERE.parent / "golden" / "sql-on-fhir"
 _SHARED = _HERE.parents[1].parent / "shared" / "data" / "sql-on-fhir"
 _FLAT = {name: name for name in ("id", "active", "gender", "birthDate")}
@@ -125,10 +124,7 @@ def _suites() -> dict[str, dict[str, tuple[int, int]]]:
 
 def _peers(name: str, corpus: Sequence[bytes]) -> dict[str, dict[str, Any]]:
     """Each peer's resources a second, or why it gave none."""
-    python = _PEERS / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", _PEERS], check=True)
-    subprocess.run([python, "-m", "pip", "install", "-q", "-r", _HERE / "peers-views.txt"], check=True)
+    python = installed("peers-views.txt")
     given = {
         "view": {**_VIEWS[name]},
         "resources": [orjson.loads(one) for one in corpus[:200]],

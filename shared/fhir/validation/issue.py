@@ -48,6 +48,11 @@ class Issue:
     meaning: tuple[str, str] | None = None
 
     @property
+    def refuses(self) -> bool:
+        """Whether a resource with this is set aside."""
+        return self.severity in ("fatal", "error")
+
+    @property
     def code(self) -> str:
         """The FHIR IssueType."""
         return (self.meaning or RULES[self.rule])[0]

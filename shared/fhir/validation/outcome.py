@@ -17,7 +17,7 @@ def operation_outcome(issues: Sequence[Issue]) -> dict[str, object]:
 
 def refused(issues: Sequence[Issue]) -> bool:
     """Whether a resource with these issues is set aside."""
-    return any(issue.severity in ("fatal", "error") for issue in issues)
+    return any(issue.refuses for issue in issues)
 
 
 def _issue(issue: Issue) -> dict[str, object]:
