@@ -230,6 +230,11 @@ class Settings(BaseSettings):
             raise ValueError("a webhook subscription belongs to one tenant")
         return self
 
+    @property
+    def ledger_beyond(self) -> str:
+        """The ledger of the analytics zone, for those who look at it from another one."""
+        return self.ledger_analytics or self.ledger
+
     def account(self, handler: str) -> str:
         """The service account whose token a push to `handler` must carry."""
         return self.push_account.format(handler=handler, project=self.gcp_project)

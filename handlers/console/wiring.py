@@ -32,13 +32,13 @@ async def open_console(
     """The stack closes it. None where nobody has a role: then there is no console."""
     if not settings.console_roles:
         return None
-    ledgers = dict.fromkeys((settings.ledger, settings.ledger_analytics or settings.ledger))
+    ledgers = dict.fromkeys((settings.ledger, settings.ledger_beyond))
     stores = tuple(open_metrics(ledger, project=settings.gcp_project) for ledger in ledgers)
     for store in stores:
         stack.push_async_callback(store.close)
     marks = open_marks(settings.ledger, project=settings.gcp_project)
     stack.push_async_callback(marks.close)
-    reports = open_marks(settings.ledger_analytics or settings.ledger, project=settings.gcp_project)
+    reports = open_marks(settings.ledger_beyond, project=settings.gcp_project)
     stack.push_async_callback(reports.close)
     return Console(settings, await _people(settings, stack, http, keys, desk), desk, stores, marks, reports)
 

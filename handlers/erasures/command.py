@@ -73,7 +73,7 @@ def _order(options: argparse.Namespace, patient_file: Path | None) -> Order | st
 
 async def _run(settings: Settings, order: Order | str, options: argparse.Namespace) -> int:
     async with AsyncExitStack() as stack:
-        erasures = open_erasures(settings.ledger_analytics or settings.ledger, project=settings.gcp_project)
+        erasures = open_erasures(settings.ledger_beyond, project=settings.gcp_project)
         stack.push_async_callback(erasures.close)
         if isinstance(order, str):
             return await _show(erasures, order, as_json=options.json)

@@ -32,7 +32,7 @@ def published(report: Report, tenant: Tenant, dataset: str, at: datetime) -> Pub
 async def keep(report: Report, settings: Settings, dataset: str) -> None:
     """Write it where the ops zone reads. Raises Problem(LEDGER_DOWN)."""
     [tenant] = [one for one in settings.tenants if dataset in {release.dataset for release in one.releases}]
-    marks = open_marks(settings.ledger_analytics or settings.ledger, project=settings.gcp_project)
+    marks = open_marks(settings.ledger_beyond, project=settings.gcp_project)
     try:
         await publish(marks, published(report, tenant, dataset, datetime.now(UTC)))
     finally:

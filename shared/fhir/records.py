@@ -3,7 +3,7 @@
     event, id of a Patient ─► [this] ─► Phi[Patient] | None        and an Act ─► fhir.accessed ─► audit
 
 Nothing is kept: each event that has free text reads the record anew, since PHI may rest in Medplum alone. The access is
-on its way to be published before anything is done with the record, and is published before the message ends.
+noted before anything is done with the record, and is published before the message ends.
 """
 
 from collections.abc import Callable
