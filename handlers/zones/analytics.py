@@ -18,7 +18,7 @@ from shared.subscriber import NOTHING
 async def open(world: World, stack: AsyncExitStack, called: Called, sinks: Sinks, erasures: Erasures) -> Sinks:
     """The sinks of a zone with a warehouse in it."""
     settings = world.settings
-    graph = _graph(world, stack, called) if settings.tigergraph_url else None
+    graph = await _graph(world, stack, called) if settings.tigergraph_url else None
     datasets = {
         (tenant.name, release.key_id): release.dataset for tenant in settings.tenants for release in tenant.releases
     }
@@ -47,7 +47,8 @@ async def open(world: World, stack: AsyncExitStack, called: Called, sinks: Sinks
     )
 
 
-def _graph(world: World, stack: AsyncExitStack, called: Called) -> Parts:
+async def _graph(world: World, stack: AsyncExitStack, called: Called) -> Parts:
     parts = opened(world.settings, stack, called.http)
+    await parts.changes.warm()
     world.serve(draw.bind(versions(parts.changes, parts.drawing), drawing=parts.drawing))
     return parts

@@ -23,6 +23,7 @@ _MODULES = {
         f"{_STORAGE}.services.big_query_write",
         f"{_STORAGE}.services.big_query_write.transports",
         f"{_STORAGE}.types",
+        "google.cloud.bigquery",
     ),
     Zone.OPS: ("handlers.zones.ops", "handlers.console.routes"),
 }

@@ -49,6 +49,11 @@ class Queries:
         while (page := await asyncio.to_thread(self._failing, lambda: next(pages, None))) is not None:
             yield page
 
+    async def warm(self) -> None:
+        """Pay for the import now: in the first question's thread it would keep the event loop waiting for the better part
+        of a second. The client itself is made for the first question, since it asks who we are."""
+        from google.cloud import bigquery  # noqa: F401 - for being imported
+
     async def close(self) -> None:
         """Let go of the connections. No question may be under way."""
         if self._client is not None:

@@ -53,6 +53,10 @@ class BigQueryChanges:
             for of, name in self._names.items()
         }
 
+    async def warm(self) -> None:
+        """Import Google's client now, so that the first question does not wait for it."""
+        await self._queries.warm()
+
     async def history(self, project: str, key_id: str, key: str) -> Sequence[Change]:
         self._dataset(project, key_id)
         return await self._asking[project, key_id].submit(key)
