@@ -1,15 +1,20 @@
 """The `--hold` subscriptions: what a replay or a purge takes its messages from, page by page.
 
     pull ─► of the plan:  kept, renewed, and taken away once it is written down
-       └──► of no plan:   parked for ten minutes, so that the next pull brings others; given back when we close
+       └──► of no plan:   parked, so that the next pull brings others; given back when we close
 
 Pub/Sub can not be browsed: a pull gives what it likes, and what was given back at once would come again at once. Nothing
-here grows with what lies aside: a page is in memory, and of the parked only so many are remembered to be given back
-early; the rest come back by themselves. After a crash the plan's messages are hidden for one lease, which is short.
+here grows without bound: a page is in memory, and of the parked only so many are remembered to be given back early; the
+rest come back by themselves.
+
+A runner that is killed gives nothing back. So that its followers need not wait for long, what is parked rests for one lease
+and for as long as the run has lasted until then: in a run however long a message is seen again only as often as its length
+can be doubled. The plan's own messages are hidden for one lease.
 """
 
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +27,8 @@ if TYPE_CHECKING:
     from google.pubsub_v1 import SubscriberAsyncClient
 
 PAGE = 500  # acknowledgement ids of a request; Pub/Sub takes 512 KiB of them
-_PARKED = 600  # seconds: the longest that Pub/Sub lets a message rest
-_REMEMBERED = 40  # pages of parked messages
+_LONGEST = 600  # seconds that Pub/Sub lets a message rest
+_REMEMBERED = 400  # pages of parked messages: of 100,000 and more, some 40 MB
 _TIMEOUT = 20.0
 
 
@@ -36,10 +41,18 @@ class Held:
 
 
 class Holding:
-    """What lies aside in one project. `lease`: seconds for which a pulled message is kept before it is renewed."""
+    """What lies aside in one project. `lease`: seconds for which a pulled message is kept before it is renewed. `now` is in
+    seconds of any clock that goes on."""
 
-    def __init__(self, client: "SubscriberAsyncClient", project: str, lease: float) -> None:
+    def __init__(
+        self,
+        client: "SubscriberAsyncClient",
+        project: str,
+        lease: float,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._client, self._project, self._lease = client, f"projects/{project}", max(1, int(lease))
+        self._now, self._begun = now, now()
         self._parked: deque[tuple[str, list[str]]] = deque(maxlen=_REMEMBERED)
 
     async def pull(self, topic: str, size: int = PAGE) -> list[Held]:
@@ -58,7 +71,8 @@ class Holding:
         """Put away what is not of the plan."""
         if held:
             acks = [one.ack for one in held]
-            await self._extend(topic, acks, _PARKED)
+            rest = self._lease + int(self._now() - self._begun)
+            await self._extend(topic, acks, min(_LONGEST, rest))
             self._parked.append((topic, acks))
 
     async def take(self, topic: str, held: Sequence[Held]) -> None:

@@ -48,6 +48,7 @@ KILLED = 120  # messages of each plan whose runner is killed
 POINTS = (1, 2, 20, 60, 119)  # publishes after which it is
 TOPIC = "deid.quarantine"
 _PATIENCE = 600  # seconds until a runner has got through all that is in the way of its plan
+_DAY = 86_400  # seconds over which they were set aside, in the order in which Pub/Sub holds them
 _LOADED_AT_ONCE = 1_000  # the most that Pub/Sub takes in a request
 
 
@@ -101,7 +102,7 @@ class Stage:
         entries = []
         for id, message in zip(ids, made, strict=True):
             self._number += 1
-            at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now - self._number % 86_400)) + ".000Z"
+            at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now - _DAY + _DAY * self._number / MESSAGES)) + ".000Z"
             entries.append(entry_of(Delivered(TOPIC, id, at, message), {PROJECT: "clinic"}))
         await asyncio.gather(*(self.index.add(entry) for entry in entries))
         entries = [entry for entry in entries if entry.code == Code.HANDLER_FAILED.slug]  # those that will be replayed
@@ -216,7 +217,7 @@ async def _stage(home: Path) -> AsyncIterator[Stage]:
 
 
 async def _replay(stage: Stage) -> tuple[float, float]:
-    """Messages a second of a replay, from its first publish to its end, with all the others in its way; and its memory."""
+    """Messages a second of a replay, from its first publish to its end, with twice as many others in its way; and its memory."""
     plan = await _plan(stage, REPLAYED)
     before = stage.sent.total()
     process = await stage.start("replay", plan, "--per-second", "0")
