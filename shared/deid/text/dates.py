@@ -6,7 +6,7 @@ weekdays, holidays, clock times.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Container, Iterator
 
 from shared.deid.text.port import Label, Span
 
@@ -164,7 +164,7 @@ def _dated(low: str, match: re.Match[str]) -> bool:
     return _DATED.search(before) is not None or _TIMED.match(low, match.end()) is not None
 
 
-def ages(text: str, low: str, words: Collection[str]) -> Iterator[Span]:
+def ages(text: str, low: str, words: Container[str]) -> Iterator[Span]:
     """Ages of 90 and more: one class by the same rule. `words` are those of the language: "pulse is 94" is no age."""
     if _ANY_OLD.search(low) is not None:
         for match in _SOMEBODY.finditer(text):

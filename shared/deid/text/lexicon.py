@@ -5,10 +5,12 @@ The lists are committed data (schemas/deid/text), written by `shared.deid.text.g
 
 import tomllib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from shared.deid.text.wordlist import WordList
 
 FOLDER = Path(__file__).resolve().parents[3] / "schemas" / "deid" / "text" / "lexicon"
 
@@ -28,41 +30,53 @@ _LETTERS = str.maketrans(
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The lists, each a set of words as `plain` writes them."""
+    """The lists, each of words as `plain` writes them."""
 
-    words: frozenset[str]
-    rare: frozenset[str]
-    clinical: frozenset[str]  # what is no name besides, and what words.toml says
-    both: frozenset[str]  # clinical terms that are names too: Norwalk, Coxsackie
-    given: frozenset[str]
-    surnames: frozenset[str]
-    places: frozenset[str]
+    words: Container[str]
+    rare: Container[str]
+    clinical: Container[str]  # what is no name besides, and what words.toml says
+    both: Container[str]  # clinical terms that are names too: Norwalk, Coxsackie
+    given: Container[str]
+    surnames: Container[str]
+    places: Container[str]
     nicknames: Mapping[str, frozenset[str]]
     lists: Mapping[str, frozenset[str]]  # words.toml: titles, relations, credentials, ...
+
+
+class _Such:
+    """The words for which this holds."""
+
+    def __init__(self, holds: Callable[[str], bool]) -> None:
+        self._holds = holds
+
+    def __contains__(self, word: object) -> bool:
+        return isinstance(word, str) and self._holds(word)
 
 
 @cache
 def lexicon() -> Lexicon:
     """The lexicon. Raises OSError when its files are not there."""
-
-    def read(name: str) -> frozenset[str]:
-        return frozenset((FOLDER / f"{name}.txt").read_text().split("\n")) - {""}
-
     short: dict[str, set[str]] = {}
-    for line in read("nicknames"):
+    for line in (FOLDER / "nicknames.txt").read_text().splitlines():
         name, *others = line.split()
         for one in (name, *others):
             short.setdefault(one, set()).update(others, (name,))
     by_hand = tomllib.loads((FOLDER.parent / "words.toml").read_text())
     lists = {name: frozenset(map(plain, given.split())) for name, given in by_hand.items()}
     lists["never"] |= lists["function"]
-    given, surnames, places, clinical = (read(name) for name in ("given", "surnames", "places", "clinical"))
-    proper = given | surnames | places
+    told = lists["eponyms"] | lists["products"] | lists["abbreviations"]
+    given, surnames, places, clinical, words, rare = (
+        WordList(FOLDER / f"{name}.txt") for name in ("given", "surnames", "places", "clinical", "words", "rare")
+    )
+
+    def proper(word: str) -> bool:
+        return word in given or word in surnames or word in places
+
     return Lexicon(
-        words=read("words"),
-        clinical=(clinical - proper) | lists["eponyms"] | lists["products"] | lists["abbreviations"],
-        both=clinical & proper,
-        rare=read("rare"),
+        words=words,
+        clinical=_Such(lambda word: word in told or (word in clinical and not proper(word))),
+        both=_Such(lambda word: word in clinical and proper(word)),
+        rare=rare,
         given=given,
         surnames=surnames,
         places=places,

@@ -38,7 +38,8 @@ class Local:
         reading = Reading(text, self._lexicon)
         low, careless = reading.low, reading.careless
         runs = list(Places(reading).runs())
-        known = record.names - self._lexicon.words - self._lexicon.clinical
+        lexicon = self._lexicon
+        known = {name for name in record.names if name not in lexicon.words and name not in lexicon.clinical}
         return _joined(
             text,
             [

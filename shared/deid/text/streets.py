@@ -5,7 +5,7 @@ CFR 164.514(b)(2)(i)(B)).
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Container, Iterator
 
 from shared.deid.text.lexicon import plain
 from shared.deid.text.port import Label, Span
@@ -68,7 +68,7 @@ _ZIP = re.compile(r"\b(?:zip(?: code)?|postal code)[ :]*(\d{5}(?:-\d{4})?)\b|\b(
 _POSTCODE = re.compile(r"\b(?:[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-CEGHJ-NPR-TVXY]\d[A-Z] ?\d[A-Z]\d)\b")
 
 
-def addresses(text: str, low: str, *, careless: bool, towns: Collection[str]) -> Iterator[Span]:
+def addresses(text: str, low: str, *, careless: bool, towns: Container[str]) -> Iterator[Span]:
     """The addresses of a text; `low` is the text in small letters, `careless` says that nobody typed capitals."""
     for pattern in _LINES:
         yield from (Span(*match.span(), Label.LOCATION) for match in pattern.finditer(text))

@@ -1,0 +1,29 @@
+"""The lists of words are read where they lie: a word is in one if and only if it stands in its file."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from shared.deid.text.lexicon import FOLDER
+from shared.deid.text.wordlist import WordList
+
+FILES = sorted(FOLDER.glob("*.txt"))
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.stem != "nicknames"], ids=lambda path: path.stem)
+def test_a_word_is_in_the_list_exactly_if_it_stands_in_the_file(path: Path) -> None:
+    lines = path.read_text("utf-8").split("\n")[:-1]
+    assert lines == sorted(set(lines)), "sorted, each once: what the search rests on"
+    words, listed, chance = frozenset(lines), WordList(path), random.Random(7)
+    known = chance.sample(lines, 4000) + [lines[0], lines[-1]]
+    assert [word for word in known if word not in listed] == []
+    asked = {made for word in known for made in _near(word, chance)}
+    assert [word for word in asked if (word in listed) is not (word in words)] == []
+    assert len(asked - words) > 1000, "most of what was asked for is not there"
+
+
+def _near(word: str, chance: random.Random) -> list[str]:
+    """Other words near this one, and what is none."""
+    at = chance.randrange(len(word))
+    return [word[:at], word[at:], word[:at] + "x" + word[at:], word + "\n", "\n" + word, word.upper(), word[::-1], ""]
