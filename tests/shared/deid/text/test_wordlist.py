@@ -16,7 +16,7 @@ def test_a_word_is_in_the_list_exactly_if_it_stands_in_the_file(path: Path) -> N
     lines = path.read_text("utf-8").split("\n")[:-1]
     assert lines == sorted(set(lines)), "sorted, each once: what the search rests on"
     words, listed, chance = frozenset(lines), WordList(path), random.Random(7)
-    known = chance.sample(lines, 4000) + [lines[0], lines[-1]]
+    known = [*chance.sample(lines, 4000), lines[0], lines[-1]]
     assert [word for word in known if word not in listed] == []
     asked = {made for word in known for made in _near(word, chance)}
     assert [word for word in asked if (word in listed) is not (word in words)] == []
