@@ -75,9 +75,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def rest_the_collector() -> None:
     """What a process has built when it is ready stays until it ends, and a message leaves few cycles behind: to go through
-    all of it again and again is an eighth of a worker's CPU. So it is left out, and the rest is looked at seldom."""
-    gc.collect()
+    all of it again and again is an eighth of a worker's CPU. So it is left out, and the rest is looked at seldom. What a start
+    has left behind is a few megabytes, and to find it would take longer than anything else in a start: it stays too."""
     gc.freeze()
+    gc.enable()  # the worker starts without (handlers/worker.py)
     gc.set_threshold(20_000, 50, 50)
 
 

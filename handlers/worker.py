@@ -3,6 +3,7 @@
 Before anything else it closes what could tell a value past the log: Python's hooks for what nobody caught, and print.
 """
 
+import gc
 from typing import Any, ClassVar
 
 from uvicorn_worker import UvicornWorker
@@ -26,6 +27,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # the package has no types
 
     def init_process(self) -> None:
         """After the fork, before the application is even imported."""
+        gc.disable()  # imports leave nothing behind that is worth looking for; the application begins again when it is ready
         start_hooks()
         close_streams()
         super().init_process()

@@ -12,8 +12,8 @@ import orjson
 
 from shared.batching import Batcher
 from shared.errors import Code, Problem
-from shared.sinks.bigquery.queries import Queries, Rows, named
 from shared.sinks.changes.port import DEPTH, Change
+from shared.sinks.queries import Queries, Rows, named
 
 EVERY = 1.0  # seconds between two queries of one change log
 _KEYS = 1_000  # in one query

@@ -12,8 +12,8 @@ from shared.deid.row import LAST
 from shared.erasures.port import Counts
 from shared.errors import Code, Problem
 from shared.sinks.bigquery import view_tables
-from shared.sinks.bigquery.queries import Queries, Rows, named
 from shared.sinks.erasing.port import CURRENT, LOG
+from shared.sinks.queries import Queries, Rows, named
 from shared.views import View, shipped
 
 _KEYS = 5_000  # in one statement

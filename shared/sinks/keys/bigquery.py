@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Mapping
 
 from shared.deid.row import ERASED
 from shared.errors import Code, Problem
-from shared.sinks.bigquery.queries import Given, Queries, Rows, named
 from shared.sinks.keys.port import KeyRow, asked, by_key
+from shared.sinks.queries import Given, Queries, Rows, named
 
 _TYPES = "SELECT DISTINCT resource_type FROM `{dataset}.keys`"
 _KEYS = "SELECT key, sequence, version, generation, deleted FROM `{dataset}.keys` WHERE resource_type = @type"
