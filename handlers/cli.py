@@ -26,7 +26,7 @@ BENCHES = (
         "deadletters",
         "console",
     ),
-    *("load", "push"),
+    *("load", "push", "webhook", "rates", "blocking"),
     *("attacks", "fuzz", "canary", "telemetry", "cdc", "graph", "image", "rules", "scale"),
 )
 

@@ -32,9 +32,9 @@ from tests.contracts.emulator import free_port
 from tests.tenant import PROJECT, settings
 
 _HERE = Path(__file__).resolve().parent
-_ROOT = _HERE.parents[1]
+ROOT = _HERE.parents[1]
 REQUESTS, ROUNDS, WARM, CONNECTIONS = 400, 31, 400, 16
-_GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "python:handlers.server")
+GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "python:handlers.server")
 _EVENTS = count()
 
 
@@ -107,11 +107,11 @@ async def _measured(*, peers: bool) -> dict[str, Server]:
         os.sched_setaffinity(0, {cpus[0]})
         try:
             for server in servers:
-                await _up(wire, server)
-                await _round(wire, server, WARM)
+                await up(wire, server)
+                await measured_round(wire, server, WARM)
             for _ in range(ROUNDS):
                 for server in servers:
-                    server.rounds.append(await _round(wire, server, REQUESTS))
+                    server.rounds.append(await measured_round(wire, server, REQUESTS))
         finally:
             os.sched_setaffinity(0, set(cpus))
             wire.close()
@@ -123,28 +123,28 @@ def _servers(stack: ExitStack, folder: Path, jwks: str, issuer: Issuer, *, cpu: 
     def ours(name: str, ledger: str, *, again: bool = False) -> Server:
         port = free_port()
         one = _pushed(issuer, port)
-        process = _started(
+        process = started(
             stack,
             cpu,
             port,
-            (*_GUNICORN, "tests.bench.push_app:ours()"),
+            (*GUNICORN, "tests.bench.push_app:ours()"),
             STARVIT_LEDGER=ledger,
             JWKS=jwks,
             ZONE="clinical",
         )
         return Server(name, port, process, (lambda: same) if again and (same := one()) else one)
 
-    def plain(name: str, *command: str, cwd: Path = _ROOT, wrapped: bool = False) -> Server:
+    def plain(name: str, *command: str, cwd: Path = ROOT, wrapped: bool = False) -> Server:
         port = free_port()
-        process = _started(stack, cpu, port, [part.replace("PORT", str(port)) for part in command], cwd=cwd)
+        process = started(stack, cpu, port, [part.replace("PORT", str(port)) for part in command], cwd=cwd)
         return Server(name, port, process, _wrapped(port) if wrapped else _pushed(issuer, port, path="/"))
 
     servers = [
         ours("new events, memory ledger", "memory"),
         ours("new events, SQLite", f"sqlite:{folder / 'ledger.sqlite'}"),
         ours("duplicates", "memory", again=True),
-        plain("bare ASGI", *_GUNICORN, "tests.bench.push_app:bare"),
-        plain("plain FastAPI", *_GUNICORN, "tests.bench.push_app:fastapi()", wrapped=True),
+        plain("bare ASGI", *GUNICORN, "tests.bench.push_app:bare"),
+        plain("plain FastAPI", *GUNICORN, "tests.bench.push_app:fastapi()", wrapped=True),
     ]
     if peers:
         framework = installed("peers-push.txt").with_name("functions-framework")
@@ -167,8 +167,8 @@ def _servers(stack: ExitStack, folder: Path, jwks: str, issuer: Issuer, *, cpu: 
     return servers
 
 
-def _started(
-    stack: ExitStack, cpu: int, port: int, command: Sequence[str], *, cwd: Path = _ROOT, **more: str
+def started(
+    stack: ExitStack, cpu: int, port: int, command: Sequence[str], *, cwd: Path = ROOT, **more: str
 ) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PORT": str(port), "STARVIT_HOST": "127.0.0.1", "WEB_CONCURRENCY": "1", **more}
     process = subprocess.Popen(
@@ -221,7 +221,7 @@ def _pushed(issuer: Issuer, port: int, path: str = ON.path) -> Callable[[], byte
             "x-goog-pubsub-message-id": id[-16:],
             "Content-Length": str(len(message.data)),
         }
-        return _http(path, headers, message.data)
+        return http_request(path, headers, message.data)
 
     return request
 
@@ -232,15 +232,15 @@ def _wrapped(port: int) -> Callable[[], bytes]:
         {"message": {"data": "e30=", "attributes": {"k": "v"}, "messageId": "1"}, "subscription": "s"}
     ).encode()
     headers = {"Host": f"127.0.0.1:{port}", "Content-Type": "application/json", "Content-Length": str(len(body))}
-    return lambda: _http("/", headers, body)
+    return lambda: http_request("/", headers, body)
 
 
-def _http(path: str, headers: dict[str, str], body: bytes) -> bytes:
+def http_request(path: str, headers: dict[str, str], body: bytes) -> bytes:
     lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
     return "\r\n".join(lines).encode() + body
 
 
-async def _up(wire: Wire, server: Server) -> None:
+async def up(wire: Wire, server: Server) -> None:
     async with asyncio.timeout(60):
         while True:
             try:
@@ -253,7 +253,7 @@ async def _up(wire: Wire, server: Server) -> None:
             return
 
 
-async def _round(wire: Wire, server: Server, number: int) -> tuple[float, float]:
+async def measured_round(wire: Wire, server: Server, number: int) -> tuple[float, float]:
     requests = iter([server.request() for _ in range(number)])
     place, bad = ("127.0.0.1", server.port, False), 0
 
