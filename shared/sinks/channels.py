@@ -33,6 +33,16 @@ def connected(transport: Any, endpoint: str) -> Any:
     return transport(channel=channel, credentials=AnonymousCredentials() if endpoint else None)
 
 
+def publish_channel(endpoint: str) -> Any:
+    """A channel for the one call that every event needs several times: without the client's wrappers, a third of its CPU."""
+    from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
+    from grpc import aio
+
+    if endpoint:
+        return aio.insecure_channel(endpoint, options=_OPTIONS)
+    return PublisherGrpcAsyncIOTransport.create_channel(options=_OPTIONS)  # as who we are
+
+
 @asynccontextmanager
 async def publisher_client(endpoint: str) -> "AsyncIterator[PublisherAsyncClient]":
     """A PublisherAsyncClient, closed with the context."""

@@ -23,7 +23,9 @@ from unittest.mock import patch
 
 import httpx
 import orjson
-from google.api_core.exceptions import GoogleAPIError, InternalServerError, InvalidArgument
+from google.api_core.exceptions import InternalServerError, InvalidArgument
+from grpc import StatusCode
+from grpc.aio import AioRpcError, Metadata
 
 from handlers import app as wiring
 from handlers import catalog
@@ -95,14 +97,18 @@ class World:
 
     # Pub/Sub
 
+    def unary_unary(self, *_: Any) -> Any:
+        """The channel of the publisher: its one method."""
+        return self.publish
+
     async def publish(self, request: Any, **_: Any) -> Any:
         topic = request.topic.rsplit("/", 1)[-1]
         said = " ".join(f"{one.data!r} {dict(one.attributes)}" for one in request.messages)
         match self.fault("refused", "unforeseen"):
             case "refused":
-                raise InvalidArgument(said)
+                raise AioRpcError(StatusCode.INVALID_ARGUMENT, Metadata(), Metadata(), said, said)
             case "unforeseen":
-                raise GoogleAPIError(said)
+                raise AioRpcError(StatusCode.UNKNOWN, Metadata(), Metadata(), said, said)
         for one in request.messages:
             self.published.append((topic, Message(one.data, dict(one.attributes), one.ordering_key)))
         return SimpleNamespace(message_ids=["1"] * len(request.messages))
@@ -304,10 +310,6 @@ async def rig(**changed: object) -> AsyncIterator[Rig]:
         ledgers.append(opened(*args, **options))
         return ledgers[-1]
 
-    @asynccontextmanager
-    async def client(_: str) -> AsyncIterator[World]:
-        yield world
-
     def http(*_: Any, **__: Any) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=world)  # type: ignore[arg-type]
 
@@ -318,7 +320,7 @@ async def rig(**changed: object) -> AsyncIterator[Rig]:
             "handlers.zones.wiring.time": SimpleNamespace(time=lambda: clock[0]),
             "handlers.zones.wiring.open_ledger": open_ledger,
             "handlers.zones.wiring.egress": SimpleNamespace(client=http, host_of=egress.host_of),
-            "shared.sinks.pubsub.publisher_client": client,
+            "shared.sinks.pubsub.publish_channel": lambda _: world,
             "shared.sinks.bigquery.warehouse.BigQueryWarehouse._connect": lambda _: world,
             "shared.deid.text.dlp.Dlp._connected": lambda _: world,
         }.items():
