@@ -51,8 +51,12 @@ class Body:
         self._room.give(self._size)
 
     async def _read(self) -> bytes:
-        chunks = []
-        async for chunk in self._request.stream():
+        chunks, more = [], True
+        while more:
+            message = await self._request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk, more = message.get("body", b""), message.get("more_body", False)
             self._size += len(chunk)
             self._room.take(len(chunk))
             if self._size > self._limit:

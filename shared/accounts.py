@@ -12,8 +12,7 @@ first leaves a message that was not done, which comes again.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -49,29 +48,17 @@ class Accounts:
         self._publisher, self._now, self._linger = publisher, now, linger
         self._projects: dict[str, Batcher[_Noted, None]] = {}
 
-    @asynccontextmanager
-    async def accounted(self) -> AsyncIterator[None]:
-        """Ends when all that was noted within is published, however it ends. Raises Problem(PUBSUB_DOWN) if it is not."""
-        noted: list[_Noted] = []
-        before = _NOTED.set(noted)
-        try:
-            yield
-        except asyncio.CancelledError:
-            self._put(noted)  # there is no time left to wait
-            raise
-        except BaseException:
-            await _all(self._put(noted))
-            raise
-        else:
-            await _all(self._put(noted))
-        finally:
-            _NOTED.reset(before)
+    def accounted(self) -> "_Work":
+        """A context that ends when all that was noted within is published, however it ends. Its end raises
+        Problem(PUBSUB_DOWN) if something is not."""
+        return _Work(self)
 
     def note(self, act: Act, event: Event[Any]) -> None:
         """Account for an act that the event in hand led to; within `accounted`."""
         _NOTED.get().append(_Noted(act, event.data.project, event.traceparent))
 
-    def _put(self, noted: Sequence[_Noted]) -> list[asyncio.Future[None]]:
+    def put(self, noted: Sequence[_Noted]) -> list[asyncio.Future[None]]:
+        """Publish these; when each is."""
         told = [self._batcher(one.project).put(one) for one in noted]
         for one in told:
             one.add_done_callback(_seen)
@@ -103,6 +90,25 @@ class Accounts:
             )
             await self._publisher.publish(TOPIC, event.message())
         return [None] * len(acts)
+
+
+class _Work:
+    """The work on one message. What it noted is published at its end: once in most cases."""
+
+    __slots__ = ("_accounts", "_before", "_noted")
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+        self._noted: list[_Noted] = []
+
+    async def __aenter__(self) -> None:
+        self._before = _NOTED.set(self._noted)
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        _NOTED.reset(self._before)
+        told = self._accounts.put(self._noted)
+        if kind is None or not issubclass(kind, asyncio.CancelledError):  # else there is no time left to wait
+            await _all(told)
 
 
 def name_of(acts: Sequence[Act]) -> str:

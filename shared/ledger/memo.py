@@ -78,7 +78,7 @@ class MemoLedger:
     def _remember(self, record: Record) -> None:
         if record.state not in _LAST_WORDS:
             return
-        self._ended[record.key] = replace(record, attempts=())
+        self._ended[record.key] = replace(record, attempts=()) if record.attempts else record
         self._ended.move_to_end(record.key)
         if len(self._ended) > self._size:
             self._ended.popitem(last=False)
