@@ -44,7 +44,7 @@ def build() -> None:
     """The image, from the working tree. Raises CalledProcessError, with buildah's own words on stderr."""
     if BASE not in _buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
         _make_base()
-    arguments = (f"BASE={BASE}", "VERSION=test", "REVISION=working-tree")
+    arguments = (f"BASE={BASE}", "VERSION=test", "REVISION=working-tree", f"POETRY_PYPI_MIRROR_URL={_index()}")
     given = [part for argument in arguments for part in ("--build-arg", argument)]
     _buildah("build", "--pull-never", "--isolation", "chroot", "--quiet", *given, "--tag", IMAGE, str(ROOT))
 
@@ -64,6 +64,16 @@ def mounted() -> Iterator[Path]:
     finally:
         _buildah("umount", container)
         _buildah("rm", container)
+
+
+def _index() -> str:
+    """Where this machine's pip finds packages, as ./dev asks it: there may be a mirror that has no other door than pip's."""
+    python = str(Path(sys.base_prefix) / "bin" / "python3.13")
+    asked = subprocess.run([python, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True)
+    if asked.returncode:
+        usual = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
+        asked = subprocess.run([python, "-c", usual], capture_output=True, text=True, check=True)
+    return asked.stdout.strip()
 
 
 def _make_base() -> None:
