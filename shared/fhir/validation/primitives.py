@@ -5,7 +5,6 @@ import re
 from calendar import monthrange
 from collections.abc import Callable
 from decimal import Decimal
-from functools import lru_cache
 
 from shared.fhir.validation.narrative import xhtml
 
@@ -32,7 +31,17 @@ _REST = rf"{_SCHEME}(?:[^\s<>\"\\^`%\x00-\x1f]|%[0-9A-Fa-f]{{2}})+"
 _ANY_UUID = _UUID.replace("a-f", "A-Fa-f")  # in a uri either case, as RFC 4122 reads them
 _CANONICAL = rf"(?:{_ANY_UUID}(?:[|#]\S+)?|(?!urn:uuid:){_REST})"
 _URI = re.compile(rf"(?:{_ANY_UUID}|{_OID}(?:\|\S+)?|(?!urn:uuid:|urn:oid:){_REST})", re.ASCII)
-_CACHED, _SHORT = 4096, 200
+# Names of code systems and extensions are few, and everywhere: they are remembered. Nobody's document is: what is in a
+# publisher's namespace and short is his, not a patient's.
+_KNOWN: set[str] = set()
+_MOST_KNOWN, _SHORT = 4096, 120
+_PUBLISHED = (
+    "http://terminology.hl7.org/",
+    "http://hl7.org/fhir",
+    "http://loinc.org",
+    "http://snomed.info/sct",
+    "http://unitsofmeasure.org",
+)
 
 
 def _text(form: str) -> Check:
@@ -46,18 +55,16 @@ def _text(form: str) -> Check:
     return check
 
 
-@lru_cache(_CACHED)
-def _is_uri(text: str) -> bool:
-    return _URI.fullmatch(text) is not None
-
-
 def _uri(value: object, _: object = None, __: int = 0) -> str | None:
-    """The names of code systems and extensions: few, and everywhere. Remembered if short, so that no document is."""
     if type(value) is not str:
         return "json-type"
-    if len(value) <= _SHORT:
-        return None if _is_uri(value) else "format"
-    return None if len(value) <= _LONGEST and _URI.fullmatch(value) else "format"
+    if value in _KNOWN:
+        return None
+    if len(value) > _LONGEST or not _URI.fullmatch(value):
+        return "format"
+    if value.startswith(_PUBLISHED) and len(value) <= _SHORT and len(_KNOWN) < _MOST_KNOWN:
+        _KNOWN.add(value)
+    return None
 
 
 def _string(value: object, _: object = None, __: int = 0) -> str | None:

@@ -46,6 +46,10 @@ def reference(check: Check, element: Element, path: str) -> Check:
     easy = targets or resource_types() | facts().medplum
 
     def checked(value: object, known: Known, depth: int) -> Told:
+        if type(value) is dict and len(value) == 1 and type(alone := value.get("reference")) is str:
+            to, _, of = alone.partition("/")
+            if to in easy and _ID.fullmatch(of):
+                return None  # most are so, and nothing else can be wrong with them
         if (found := check(value, known, depth)) is not None:
             return found
         text = value.get("reference")  # type: ignore[attr-defined]  # an object, it passed

@@ -87,12 +87,14 @@ def of_type(name: str) -> Check:
     choices: tuple[Choice, ...] = ()
     invariants: tuple[Invariant, ...] = ()
     is_element = types()[name].kind != "resource"
+    elements_alone = False
 
     def check(node: object, known: Known, depth: int) -> Told:
-        nonlocal shape, slots, required, choices, invariants
+        nonlocal shape, slots, required, choices, invariants, elements_alone
         if shape is None:
             shape = _shape(name)
             slots, required, choices, invariants = shape.slots, shape.required, shape.choices, shape.invariants
+            elements_alone = is_element and not (required or choices or invariants)
         if type(node) is not dict:
             return "json-type"
         if depth > DEEPEST:
@@ -104,6 +106,8 @@ def of_type(name: str) -> Check:
                 strange = True
             elif (told := slot(value, known, deeper)) is not None:
                 found = (found or []) + below(f".{key}", told, value)
+        if elements_alone and found is None and not strange and len(node) > ("id" in node):
+            return None  # Coding, CodeableConcept, HumanName: nothing more is asked of them
         if strange:
             found = strangers(node, shape.siblings, slots, of_type("Element"), found or [], known, deeper)
         for key in required:

@@ -15,13 +15,13 @@ def _local(node: Node) -> Iterator[str]:
     """Every text in it that is a local reference. The structure holds, so its depth has an end."""
     todo: list[object] = [node]
     while todo:
-        match todo.pop():
-            case dict() as inner:
-                todo += inner.values()
-            case list() as items:
-                todo += items
-            case str() as text if text.startswith("#"):
-                yield text
+        one = todo.pop()
+        if type(one) is dict:
+            todo.extend(one.values())
+        elif type(one) is list:
+            todo.extend(one)
+        elif type(one) is str and one[:1] == "#":
+            yield one
 
 
 CONTAINER: tuple[Invariant, ...] = (
