@@ -6,6 +6,7 @@ backoff grows to two minutes, and would outlast most outages.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,24 +24,25 @@ _OPTIONS = (
 def connected(transport: Any, endpoint: str) -> Any:
     """A transport of this class (an asyncio one of Google's generated clients), connected when it is first used."""
     from google.auth.credentials import AnonymousCredentials
-    from grpc import aio
 
-    def channel(host: str, **options: object) -> Any:
-        if endpoint:
-            return aio.insecure_channel(endpoint, options=_OPTIONS)
-        return transport.create_channel(host, **(options | {"options": _OPTIONS}))
-
+    channel = partial(_channel, transport, endpoint)
     return transport(channel=channel, credentials=AnonymousCredentials() if endpoint else None)
 
 
 def publish_channel(endpoint: str) -> Any:
     """A channel for the one call that every event needs several times: without the client's wrappers, a third of its CPU."""
-    from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
+    from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport as Transport
+
+    return _channel(Transport, endpoint, f"{Transport.DEFAULT_HOST}:443")
+
+
+def _channel(transport: Any, endpoint: str, host: str, **options: object) -> Any:
+    """To the local endpoint; or to Google, as who we are."""
     from grpc import aio
 
     if endpoint:
         return aio.insecure_channel(endpoint, options=_OPTIONS)
-    return PublisherGrpcAsyncIOTransport.create_channel(options=_OPTIONS)  # as who we are
+    return transport.create_channel(host, **(options | {"options": _OPTIONS}))
 
 
 @asynccontextmanager

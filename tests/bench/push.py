@@ -26,6 +26,7 @@ from shared.events.data import Changed
 from shared.events.envelope import Event
 from shared.local.issuer import Issuer
 from shared.local.pubsub.wire import Wire
+from tests.bench.clocks import cpu_seconds
 from tests.bench.peers import installed
 from tests.bench.push_app import ON
 from tests.contracts.emulator import free_port
@@ -99,22 +100,14 @@ def _missed(cpu: dict[str, float]) -> list[str]:
 
 
 async def _measured(*, peers: bool) -> dict[str, Server]:
-    issuer, wire = Issuer(), Wire()
+    issuer = Issuer()
     jwks = await issuer.serve()
-    cpus = sorted(os.sched_getaffinity(0))
+    cpu = max(os.sched_getaffinity(0))
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
-        servers = _servers(stack, Path(folder), jwks, issuer, cpu=cpus[-1], peers=peers)
-        os.sched_setaffinity(0, {cpus[0]})
+        servers = _servers(stack, Path(folder), jwks, issuer, cpu=cpu, peers=peers)
         try:
-            for server in servers:
-                await up(wire, server)
-                await measured_round(wire, server, WARM)
-            for _ in range(ROUNDS):
-                for server in servers:
-                    server.rounds.append(await measured_round(wire, server, REQUESTS))
+            await in_turn(servers)
         finally:
-            os.sched_setaffinity(0, set(cpus))
-            wire.close()
             await issuer.stop()
     return {server.name: server for server in servers}
 
@@ -240,7 +233,23 @@ def http_request(path: str, headers: dict[str, str], body: bytes) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
-async def up(wire: Wire, server: Server) -> None:
+async def in_turn(servers: Sequence[Server]) -> None:
+    """The rounds of all, alternating; who asks is on another CPU than they, which are on the last."""
+    wire, cpus = Wire(), sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cpus[0]})
+    try:
+        for server in servers:
+            await _up(wire, server)
+            await _round(wire, server, WARM)
+        for _ in range(ROUNDS):
+            for server in servers:
+                server.rounds.append(await _round(wire, server, REQUESTS))
+    finally:
+        os.sched_setaffinity(0, set(cpus))
+        wire.close()
+
+
+async def _up(wire: Wire, server: Server) -> None:
     async with asyncio.timeout(60):
         while True:
             try:
@@ -253,7 +262,7 @@ async def up(wire: Wire, server: Server) -> None:
             return
 
 
-async def measured_round(wire: Wire, server: Server, number: int) -> tuple[float, float]:
+async def _round(wire: Wire, server: Server, number: int) -> tuple[float, float]:
     requests = iter([server.request() for _ in range(number)])
     place, bad = ("127.0.0.1", server.port, False), 0
 
@@ -262,19 +271,17 @@ async def measured_round(wire: Wire, server: Server, number: int) -> tuple[float
         for request in requests:
             bad += await wire.send(place, request) >= 400
 
-    before, began = _cpu(server.process), time.perf_counter()
+    before, began = _cpu(server), time.perf_counter()
     await asyncio.gather(*(connection() for _ in range(CONNECTIONS)))
-    seconds, cpu = time.perf_counter() - began, _cpu(server.process) - before
+    seconds, cpu = time.perf_counter() - began, _cpu(server) - before
     if bad:
         raise RuntimeError(f"{server.name}: {bad} of {number} refused")
     return cpu / number * 1e6, number / seconds
 
 
-def _cpu(process: subprocess.Popen[bytes]) -> float:
+def _cpu(server: Server) -> float:
     """Seconds of the server and all its children that live."""
-    return sum(
-        int(task.read_text().split()[0]) for pid in _family(process.pid) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")
-    ) / 1e9  # fmt: skip
+    return cpu_seconds(*_family(server.process.pid))
 
 
 def _family(pid: int) -> Iterator[int]:

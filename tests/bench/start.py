@@ -18,6 +18,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.bench.clocks import cpu_seconds
 from tests.tenant import environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,7 +134,7 @@ def once(zone: str) -> tuple[float, float, float, float]:
         until_ready(port)
         ready = time.monotonic() - started
         [worker] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        cpu = _cpu(process.pid) + _cpu(int(worker))
+        cpu = cpu_seconds(process.pid, int(worker))
         return ready, cpu, _resident(int(worker)), _resident(process.pid)
     finally:
         process.terminate()
@@ -161,11 +162,6 @@ def _imports(zone: str) -> tuple[float, float]:
     out = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     cpu, megabytes = map(float, out.split())
     return cpu, megabytes
-
-
-def _cpu(pid: int) -> float:
-    """Seconds that it has run, of itself and of the system for it, to the nanosecond."""
-    return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
 def _resident(pid: int) -> float:

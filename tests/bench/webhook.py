@@ -17,21 +17,8 @@ from contextlib import ExitStack
 from itertools import count
 
 from shared.local.pubsub import PubSub
-from shared.local.pubsub.wire import Wire
 from shared.sinks.channels import publisher_client
-from tests.bench.push import (
-    CONNECTIONS,
-    GUNICORN,
-    REQUESTS,
-    ROOT,
-    ROUNDS,
-    WARM,
-    Server,
-    http_request,
-    measured_round,
-    started,
-    up,
-)
+from tests.bench.push import CONNECTIONS, GUNICORN, REQUESTS, ROOT, ROUNDS, Server, http_request, in_turn, started
 from tests.contracts.emulator import free_port
 from tests.tenant import HOOK_SECRET, PROJECT, environment
 
@@ -57,24 +44,16 @@ def run(*, as_json: bool) -> int:
 
 async def _measured() -> tuple[dict[str, float], float]:
     """CPU µs a request of each server, and of a publish with nothing around it."""
-    pubsub, wire, cpus = PubSub(), Wire(), sorted(os.sched_getaffinity(0))
+    pubsub, cpu = PubSub(), max(os.sched_getaffinity(0))
     address = await pubsub.start()
     async with publisher_client(address) as client:
         await client.create_topic(request={"name": TOPIC})
     with ExitStack() as stack:
-        servers = _servers(stack, address, cpus[-1])
-        os.sched_setaffinity(0, {cpus[0]})
+        servers = _servers(stack, address, cpu)
         try:
-            for server in servers:
-                await up(wire, server)
-                await measured_round(wire, server, WARM)
-            for _ in range(ROUNDS):
-                for server in servers:
-                    server.rounds.append(await measured_round(wire, server, REQUESTS))
+            await in_turn(servers)
         finally:
-            os.sched_setaffinity(0, set(cpus))
-            wire.close()
-            bare = await _published(address, cpus[-1])
+            bare = await _published(address, cpu)
             await pubsub.stop()
     return {server.name: round(server.cpu_us) for server in servers}, bare
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from shared.fhir.validation.issue import Severity
 
+DEEPEST = 100  # objects within each other
 MOST = 100  # findings told of one place and all below it: a hostile body may have a million
 
 WARNINGS = frozenset({"narrative-unfilled"})  # the rules of a single value that are no errors

@@ -31,17 +31,11 @@ _REST = rf"{_SCHEME}(?:[^\s<>\"\\^`%\x00-\x1f]|%[0-9A-Fa-f]{{2}})+"
 _ANY_UUID = _UUID.replace("a-f", "A-Fa-f")  # in a uri either case, as RFC 4122 reads them
 _CANONICAL = rf"(?:{_ANY_UUID}(?:[|#]\S+)?|(?!urn:uuid:){_REST})"
 _URI = re.compile(rf"(?:{_ANY_UUID}|{_OID}(?:\|\S+)?|(?!urn:uuid:|urn:oid:){_REST})", re.ASCII)
-# Names of code systems and extensions are few, and everywhere: they are remembered. Nobody's document is: what is in a
-# publisher's namespace and short is his, not a patient's.
-_KNOWN: set[str] = set()
+# Names of code systems and extensions are few, and everywhere: they are remembered. Nobody's document is: what is in HL7's
+# namespace and short is HL7's, not a patient's.
+_KNOWN = {"http://loinc.org", "http://snomed.info/sct", "http://unitsofmeasure.org"}
 _MOST_KNOWN, _SHORT = 4096, 120
-_PUBLISHED = (
-    "http://terminology.hl7.org/",
-    "http://hl7.org/fhir",
-    "http://loinc.org",
-    "http://snomed.info/sct",
-    "http://unitsofmeasure.org",
-)
+_PUBLISHED = ("http://terminology.hl7.org/", "http://hl7.org/fhir/")
 
 
 def _text(form: str) -> Check:

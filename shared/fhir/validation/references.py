@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from shared.fhir.elements import Element, resource_types
 from shared.fhir.references import Conditional, Elsewhere, LocalReference, parse
 from shared.fhir.validation.facts import facts
-from shared.fhir.validation.findings import Check, Known, Told
+from shared.fhir.validation.findings import DEEPEST, Check, Known, Told
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _REST = re.compile(r"https?://\S+/([A-Z][A-Za-z]{1,63})/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?")
@@ -46,7 +46,12 @@ def reference(check: Check, element: Element, path: str) -> Check:
     easy = targets or resource_types() | facts().medplum
 
     def checked(value: object, known: Known, depth: int) -> Told:
-        if type(value) is dict and len(value) == 1 and type(alone := value.get("reference")) is str:
+        if (
+            type(value) is dict
+            and len(value) == 1
+            and type(alone := value.get("reference")) is str
+            and depth <= DEEPEST
+        ):
             to, _, of = alone.partition("/")
             if to in easy and _ID.fullmatch(of):
                 return None  # most are so, and nothing else can be wrong with them

@@ -14,14 +14,12 @@ from typing import NamedTuple
 from shared.fhir.elements import CHOICE, Element, json_names, resource_types, types
 from shared.fhir.validation.bindings import bound
 from shared.fhir.validation.facts import facts
-from shared.fhir.validation.findings import MOST, Check, Findings, Known, Told, below, stops
+from shared.fhir.validation.findings import DEEPEST, MOST, Check, Findings, Known, Told, below, stops
 from shared.fhir.validation.invariants import CONTAINER, INVARIANTS, SIMPLE_QUANTITY, Invariant
 from shared.fhir.validation.issue import Issue
 from shared.fhir.validation.primitives import CHECKS
 from shared.fhir.validation.references import reference, within
 from shared.fhir.validation.siblings import strangers
-
-DEEPEST = 100
 
 type Node = Mapping[str, object]
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from shared.fhir.elements import types
-from shared.fhir.validation.primitives import CHECKS
+from shared.fhir.validation.primitives import _KNOWN, CHECKS
 
 UUID = "urn:uuid:3fa85f64-5717-4562-b3fc-2c963f66afa6"
 GOOD: dict[str, tuple[object, ...]] = {
@@ -108,3 +108,11 @@ def test_a_value_of_the_form_passes(name: str, value: object) -> None:
 )
 def test_any_other_is_refused(name: str, value: object) -> None:
     assert CHECKS[name](value, {}, 0) in ("format", "json-type", "txt-1")
+
+
+@pytest.mark.parametrize(
+    "uri", ["https://clinic.example/patients/jane-doe", "http://loinc.org.example/jane-doe", "urn:x:1"]
+)
+def test_a_uri_of_a_document_is_not_remembered(uri: str) -> None:
+    assert CHECKS["uri"](uri, {}, 0) is None
+    assert uri not in _KNOWN

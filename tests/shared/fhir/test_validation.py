@@ -15,6 +15,7 @@ from shared.fhir.elements import resource_types
 from shared.fhir.validation import Issue, Validator
 from shared.fhir.validation.issue import RULES
 from shared.fhir.validation.outcome import operation_outcome, refused
+from shared.fhir.validation.structure import resource_issues
 from shared.local.clinic import Clinic
 
 VALIDATOR = Validator()
@@ -398,3 +399,16 @@ def test_whatever_is_given_is_judged_without_an_exception_and_without_a_quote(
 ) -> None:
     text = json.dumps(operation_outcome(issues(content | {"resourceType": name})))
     assert "Canary" not in text
+
+
+@pytest.mark.parametrize("levels", range(94, 104))
+def test_a_lone_reference_lies_no_deeper_than_any_other_object(levels: int) -> None:
+    def rules(name: str, value: object) -> set[str]:
+        held: dict[str, object] = {"url": "http://example.org/e", name: value}
+        for _ in range(levels):
+            held = {"url": "http://example.org/e", "extension": [held]}
+        return {
+            one.rule for one in resource_issues({"resourceType": "Basic", "code": {"text": "x"}, "extension": [held]})
+        }
+
+    assert rules("valueReference", {"reference": "Patient/p1"}) == rules("valueCoding", {"code": "x"})
