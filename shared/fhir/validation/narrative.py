@@ -1,7 +1,7 @@
 """Narrative: XHTML of formatting alone, with something to read in it (R4 txt-1, txt-2).
 
-    text ─► its tags, each kind once: all of the plainest form? ─► expat alone: well formed
-                              └► else expat with a look at each element: on the list? a link that runs something?
+    text ─► all its tags of the plainest form? ─► expat alone: well formed
+                        └► else expat with a look at each element: on the list? a link that runs something?
 
 The list is schemas/fhir/narrative.toml. No DOCTYPE means that no entity can be declared, and so none expands. A frame that
 was written in lines and never filled, as HL7's publisher left in some of its own examples, is worth a warning; a `div` with
@@ -16,7 +16,6 @@ from shared.fhir.validation.facts import narrative
 
 _XHTML = "http://www.w3.org/1999/xhtml"
 _OPENING = f'<div xmlns="{_XHTML}">'
-_OPENING_TAG = re.compile(r"<[^/>][^>]*>")
 _READABLE = re.compile(r">\s*[^\s<&]")
 _LONGEST = 1024 * 1024
 _LINKS = frozenset(("href", "src", "cite", "longdesc", "usemap"))
@@ -34,23 +33,20 @@ def xhtml(value: object, _: object = None, __: int = 0) -> str | None:
 
 
 @cache
-def _plain() -> tuple[frozenset[str], re.Pattern[str]]:
-    """Tags that need no second look: those without attributes, and those with none that leads anywhere or has an entity."""
+def _strange() -> re.Pattern[str]:
+    """A tag that needs a second look: not on the list, or with an attribute that leads somewhere or has an entity."""
     elements, attributes = narrative()
-    names, plain = "|".join(sorted(elements)), "|".join(sorted(attributes - _LINKS - {"style", "xmlns"}))
-    bare = {f"<{name}{end}>" for name in elements for end in ("", "/", " /")}
-    return frozenset(bare | {_OPENING}), re.compile(rf"""<(?:{names})(?:\s+(?:{plain})="[^"<>&]*")*\s*/?>""")
+    name, plain = f"(?:{'|'.join(sorted(elements))})", "|".join(sorted(attributes - _LINKS - {"style", "xmlns"}))
+    # The bare ones first: nearly all are.
+    return re.compile(rf"""<(?!/|{name}>|{name}(?:\s+(?:{plain})="[^"<>&]*")*\s*/?>)""")
 
 
 def _is_plain(text: str) -> bool:
     """Whether the tags are plain, something stands between them, and it is well-formed XML. Nearly all narratives are so."""
-    if not text.startswith(_OPENING) or not _READABLE.search(text):
-        return False
-    bare, plain = _plain()
-    if not all(plain.fullmatch(tag) for tag in set(_OPENING_TAG.findall(text)) - bare):
+    if not text.startswith(_OPENING) or not _READABLE.search(text) or _strange().search(text, len(_OPENING)):
         return False
     try:
-        expat.ParserCreate().Parse(text.encode(), True)
+        expat.ParserCreate("utf-8").Parse(text.encode(), True)
     except (expat.ExpatError, UnicodeEncodeError):
         return False
     return True

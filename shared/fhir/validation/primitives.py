@@ -49,6 +49,15 @@ def _text(form: str) -> Check:
     return check
 
 
+_code_form = _text(r"[^\s]+(\s[^\s]+)*")
+
+
+def _code(value: object, _: object = None, __: int = 0) -> str | None:
+    if type(value) is str and value and value.isprintable() and " " not in value and len(value) <= _LONGEST:
+        return None  # no white space at all: nearly all are so
+    return _code_form(value, None, 0)
+
+
 def _uri(value: object, _: object = None, __: int = 0) -> str | None:
     if type(value) is not str:
         return "json-type"
@@ -130,7 +139,7 @@ CHECKS: dict[str, Check] = {
     "oid": _text(_OID),
     "uuid": _text(_UUID),
     "id": _text(r"[A-Za-z0-9\-.]{1,64}"),
-    "code": _text(r"[^\s]+(\s[^\s]+)*"),
+    "code": _code,
     "time": _text(_TIME),
     "date": _calendar(_DATE_ONLY),
     "dateTime": _calendar(_DATE_TIME),

@@ -13,6 +13,7 @@ from shared.fhir.elements import Element, resource_types
 from shared.fhir.references import Conditional, Elsewhere, LocalReference, parse
 from shared.fhir.validation.facts import facts
 from shared.fhir.validation.findings import DEEPEST, Check, Known, Told
+from shared.fhir.validation.primitives import CHECKS
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _REST = re.compile(r"https?://\S+/([A-Z][A-Za-z]{1,63})/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?")
@@ -44,12 +45,13 @@ def reference(check: Check, element: Element, path: str) -> Check:
     """The check of a Reference in an element: its structure, and what it points at."""
     targets = None if not element.targets or "Resource" in element.targets else frozenset(element.targets)
     easy = targets or resource_types() | facts().medplum
+    display = CHECKS["string"]
 
     def checked(value: object, known: Known, depth: int) -> Told:
         if (
             type(value) is dict
-            and len(value) == 1
             and type(alone := value.get("reference")) is str
+            and (len(value) == 1 or (len(value) == 2 and display(value.get("display"), known, depth) is None))
             and depth <= DEEPEST
         ):
             to, _, of = alone.partition("/")

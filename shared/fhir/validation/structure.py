@@ -85,14 +85,14 @@ def of_type(name: str) -> Check:
     choices: tuple[Choice, ...] = ()
     invariants: tuple[Invariant, ...] = ()
     is_element = types()[name].kind != "resource"
-    elements_alone = False
+    elements_alone = contains = False
 
     def check(node: object, known: Known, depth: int) -> Told:
-        nonlocal shape, slots, required, choices, invariants, elements_alone
+        nonlocal shape, slots, required, choices, invariants, elements_alone, contains
         if shape is None:
             shape = _shape(name)
             slots, required, choices, invariants = shape.slots, shape.required, shape.choices, shape.invariants
-            elements_alone = is_element and not (required or choices or invariants)
+            elements_alone, contains = is_element and not (required or choices or invariants), "contained" in slots
         if type(node) is not dict:
             return "json-type"
         if depth > DEEPEST:
@@ -123,7 +123,7 @@ def of_type(name: str) -> Check:
             for rule, severity, _, holds in invariants:
                 if not holds(node):
                     found = [*(found or ()), (severity, rule, "")]
-            if "contained" in node:
+            if contains and "contained" in node:
                 found = (found or []) + [
                     (severity, rule, "") for rule, severity, _, holds in CONTAINER if not holds(node)
                 ]
