@@ -27,6 +27,7 @@ from itertools import islice
 from pathlib import Path
 
 from shared.deid.text.lexicon import FOLDER, plain
+from shared.deid.text.wordlist import written
 
 _WORD = re.compile(r"[^\W\d_]{3,24}")
 _SPEAKING_ENGLISH = {"US", "GB", "IE", "CA", "AU", "NZ"}
@@ -112,8 +113,8 @@ def _nicknames(folder: Path) -> Iterator[str]:
     yield from (f"{name} {' '.join(sorted(others))}" for name, others in short.items())
 
 
-def _write(name: str, lines: Iterable[str]) -> None:
-    (FOLDER / f"{name}.txt").write_text("\n".join(sorted(set(lines))) + "\n")
+def _write(name: str, words: Iterable[str]) -> None:
+    (FOLDER / f"{name}.txt").write_text(written(words))
 
 
 def main(folder: Path) -> None:
@@ -128,7 +129,7 @@ def main(folder: Path) -> None:
     _write("places", places)
     _write("clinical", clinical)
     _write("rare", set(_rare(folder)) - words - clinical - given - surnames - every_surname - places)
-    _write("nicknames", _nicknames(folder))
+    (FOLDER / "nicknames.txt").write_text("\n".join(sorted(set(_nicknames(folder)))) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 
 from shared.deid.text.lexicon import FOLDER
-from shared.deid.text.wordlist import WordList
+from shared.deid.text.wordlist import WordList, written
 
 FILES = sorted(FOLDER.glob("*.txt"))
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.stem != "nicknames"], ids=lambda path: path.stem)
 def test_a_word_is_in_the_list_exactly_if_it_stands_in_the_file(path: Path) -> None:
-    lines = path.read_text("utf-8").split("\n")[:-1]
-    assert lines == sorted(set(lines)), "sorted, each once: what the search rests on"
+    text = path.read_text("utf-8")
+    lines = [word for line in text.splitlines() for word in line.split("\t")[1:-1]]
+    assert written(lines) == text, "each once, behind its beginning: what the search rests on"
     words, listed, chance = frozenset(lines), WordList(path), random.Random(7)
     known = [*chance.sample(lines, 4000), lines[0], lines[-1]]
     assert [word for word in known if word not in listed] == []
