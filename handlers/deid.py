@@ -10,7 +10,8 @@ has the next generation, and so wins. Of a patient who was erased nothing leaves
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.deid.door import Door, Scrubbed, texts_of
 from shared.deid.row import SafeRow, erased, patients
@@ -51,8 +52,7 @@ TEXT = Subscription(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Prose:
+class Prose(Struct, frozen=True):
     """What free text needs: the patients' records and a scrubber. None of it where text is withheld on purpose."""
 
     records: Records

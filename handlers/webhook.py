@@ -11,9 +11,9 @@ resource for ever; it is published as a claim, for validation to confirm, coales
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from shared.errors import Code, Problem
@@ -37,8 +37,7 @@ _NOBODYS = (secrets.token_bytes(32),)  # drawn at start: nobody can sign for a s
 _DELETED = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})")
 
 
-@dataclass(frozen=True, slots=True)
-class Hook:
+class Hook(Struct, frozen=True):
     """One of Medplum's Subscriptions, as configured here: whose it is, and the secrets that sign it (newest first)."""
 
     tenant: Tenant
@@ -46,8 +45,7 @@ class Hook:
     secrets: Sequence[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Webhooks:
+class Webhooks(Struct, frozen=True):
     """The ingress. `now` is seconds since the epoch."""
 
     hooks: Mapping[str, Hook]

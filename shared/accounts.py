@@ -14,11 +14,12 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import uuid4
+
+from msgspec import Struct
 
 from shared.batching import Batcher
 from shared.events.data import Accounted, Act
@@ -34,8 +35,7 @@ MOST = 100  # acts of an event: as many as Medplum is asked to write in one batc
 _NOTED: ContextVar[list["_Noted"]] = ContextVar("noted")
 
 
-@dataclass(frozen=True, slots=True)
-class _Noted:
+class _Noted(Struct, frozen=True):
     act: Act
     project: str
     traceparent: str

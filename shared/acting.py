@@ -6,12 +6,13 @@ The sinks are ports; a zone has only those that its service account may reach.
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
+
+from msgspec import Struct
 
 from shared.accounts import Accounts
 from shared.deid.row import patients
@@ -50,8 +51,7 @@ _AT_ONCE = 500  # effects of a Together
 _A_DAY = 86400.0  # seconds; what is older comes from a backfill, which is not about freshness
 
 
-@dataclass(frozen=True, slots=True)
-class Sinks:
+class Sinks(Struct, frozen=True):
     """Where effects go. `now` is seconds since the epoch and dates the events."""
 
     publisher: Publisher

@@ -14,10 +14,10 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from msgspec import Struct
 
 KEPT = 30.0  # seconds that an idle connection is kept
 _HEAD = 64 * 1024  # bytes of an answer before its body
@@ -27,8 +27,7 @@ type Headers = Sequence[tuple[bytes, bytes]]
 type Resolve = Callable[[str, int], Awaitable[str]]  # the address to connect to
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a request goes: the name, which TLS holds the certificate against, and the port."""
 
     host: str

@@ -8,6 +8,8 @@ beyond the door.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from shared.deid.row import SafeRow
 from shared.erasures.port import Found
 from shared.errors import Code
@@ -26,8 +28,7 @@ class Disclose:
     to: Disclosure
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
+class Publish(Struct, frozen=True):
     """Publish `data` to `topic` under the event id `id`.
 
     With `correlation` a new thread begins: the event carries that correlation id and a new trace, and nothing joins it to
@@ -43,15 +44,13 @@ class Publish:
     disclose: Disclose | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(Struct, frozen=True):
     """Write the row to the warehouse: the current rows and the change log."""
 
     row: SafeRow
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """Count in the warehouse that a rule was broken."""
 
     row: QualityRow
@@ -66,23 +65,20 @@ class Record:
     audit_event: Mapping[str, object] = field(repr=False)  # names a FHIR id
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(Struct, frozen=True):
     """Show the row in the graph as this picture, or a newer one, has it."""
 
     picture: Picture
 
 
-@dataclass(frozen=True, slots=True)
-class Supersede:
+class Supersede(Struct, frozen=True):
     """The last effect: what went before is done, and the message ends superseded under this code."""
 
     code: Code
     at: str
 
 
-@dataclass(frozen=True, slots=True)
-class SetAside:
+class SetAside(Struct, frozen=True):
     """The last effect: what went before is done, and the message is set aside under this code, by this rule."""
 
     code: Code
@@ -90,15 +86,13 @@ class SetAside:
     rule: str
 
 
-@dataclass(frozen=True, slots=True)
-class NotErased:
+class NotErased(Struct, frozen=True):
     """Go on only if no patient whom the row is or names was erased; else the message ends as `erased`."""
 
     row: SafeRow
 
 
-@dataclass(frozen=True, slots=True)
-class Suppress:
+class Suppress(Struct, frozen=True):
     """From now on nothing of the patient of this pseudonym leaves, or is let in."""
 
     project: str
@@ -115,23 +109,20 @@ class Purge:
     keys: tuple[str, ...] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Prove:
+class Prove(Struct, frozen=True):
     """Count what is left of an erased patient, and write it down beside what there was."""
 
     erasure: Erasure
     found: Found
 
 
-@dataclass(frozen=True, slots=True)
-class Together:
+class Together(Struct, frozen=True):
     """Effects in no order, at once. When one fails the others end first, and all are repeated."""
 
     effects: tuple["Effect", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Otherwise:
+class Otherwise(Struct, frozen=True):
     """The effect; and if it ends under this code, the other one in its place."""
 
     effect: "Effect"

@@ -12,8 +12,9 @@ Nothing here can hold a resource: this module is imported beyond the door.
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from shared.accounts import Accounts
 from shared.acting import Sinks
@@ -38,8 +39,7 @@ POLL = 0.1  # seconds between looks at a lease that another worker holds
 SPARE = 0.5  # seconds before the deadline at which waiting for a lease ends
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What the endpoint says: 204, or the status of a code. `duplicate`: the work was done before."""
 
     status: int = 204

@@ -9,9 +9,10 @@ handler by hand.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Concatenate
+
+from msgspec import Struct
 
 from shared.effects import Effect
 from shared.events.data import Act, Data
@@ -33,8 +34,7 @@ class Scope(StrEnum):
     EVENT_KEYS = "keys.event"
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(Struct, frozen=True):
     """What a handler listens to, and on what terms."""
 
     handler: str
@@ -68,8 +68,7 @@ class Subscription:
         return f"/v1/push/{self.handler}"
 
 
-@dataclass(frozen=True, slots=True)
-class Read[Given]:
+class Read[Given](Struct, frozen=True):
     """How a handler comes by what it needs beside the event, and which access to PHI that was (None: none)."""
 
     fetch: Callable[[Event[Any]], Awaitable[Given]]
@@ -83,8 +82,7 @@ async def _nothing(_: Event[Any]) -> None:
 NOTHING: Read[None] = Read(_nothing, lambda _, __: None)
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """A handler with its ports: what the pipeline runs."""
 
     on: Subscription
@@ -92,8 +90,7 @@ class Route:
     handle: Callable[[Event[Any], Any], Awaitable[Sequence[Effect]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Handler[D: Data, Given, **Ports]:
+class Handler[D: Data, Given, **Ports](Struct, frozen=True):
     """A declared handler, not yet bound. Calling it calls the function, for tests."""
 
     on: Subscription

@@ -9,7 +9,7 @@ that is what Pub/Sub's backoff and TigerGraph's own time limit are for.
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
+from copy import replace
 from random import Random
 from typing import Any
 

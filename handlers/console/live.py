@@ -3,7 +3,8 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from handlers.console.pages import View
 from shared.telemetry.live import Live, live
@@ -14,8 +15,7 @@ PATH = ("validation", "deid", "analytics", "graph")  # the way of a change; the 
 _LEAST, _MOST = 0.01, 1000.0  # seconds: the ends of the bars' scale, which is logarithmic
 
 
-@dataclass(frozen=True, slots=True)
-class Station:
+class Station(Struct, frozen=True):
     """One handler. `bar` is its freshness on the common scale, 0 to 100."""
 
     live: Live

@@ -6,7 +6,6 @@ A template that names what it was not given fails (StrictUndefined): an empty ce
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from fastapi import Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
+from msgspec import Struct
 
 from handlers.console import forms
 from handlers.console.rights import Person
@@ -36,16 +36,14 @@ HEADERS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """What a page shows: its template, and what that names."""
 
     template: str
     shown: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Static:
+class Static(Struct, frozen=True):
     """A file whose name holds its hash: it never changes, so browsers keep it."""
 
     path: str

@@ -9,10 +9,10 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
+from msgspec import Struct
 
 from handlers.console.rights import Person, person
 from shared.errors import Code, Problem
@@ -26,8 +26,7 @@ SESSION = "ops-session"
 SESSION_SECONDS = 8 * 3600  # a shift
 
 
-@dataclass(frozen=True, slots=True)
-class People:
+class People(Struct, frozen=True):
     """`proxy` in the cloud, `tokens` and `logins` on one machine. `once` remembers which links were used."""
 
     settings: Settings

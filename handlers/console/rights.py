@@ -6,8 +6,9 @@ approver   and events, plans; approves plans that somebody else has made
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from shared.errors import Code, Problem
 from shared.identity.people import Known
@@ -29,8 +30,7 @@ ROLES: Mapping[str, frozenset[Right]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(Struct, frozen=True):
     """Somebody who was let in."""
 
     email: str

@@ -1,15 +1,15 @@
 """The last risk report of each dataset, as `./dev risk --publish` left it; ops measures nothing, for it may read no row."""
 
 import asyncio
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.marks import Marks
 from shared.risk_reports import Published, last
 from shared.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Risk:
+class Risk(Struct, frozen=True):
     """`report` None: nobody has published one. `stale`: it was measured under another policy than today's."""
 
     tenant: str

@@ -6,10 +6,10 @@ here, and not in the OpenAPI contract, which programs build on.
 
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 
 from fastapi import FastAPI, Request, Response
+from msgspec import Struct
 from starlette.requests import ClientDisconnect
 
 from handlers.console import letters, live, pages, plans, risk, state
@@ -24,8 +24,7 @@ from shared.limits import Room
 from shared.telemetry.report import bind_request, crashed
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A request that was let in."""
 
     request: Request
@@ -42,8 +41,7 @@ class Asked:
 type Page = Callable[[Asked], Awaitable[View | str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """`fields`: what its query or form may have. `audit`: what is told of it, and where."""
 
     method: str

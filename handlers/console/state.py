@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+
+from msgspec import Struct
 
 from handlers.console.pages import View
 from shared.marks import Marks
@@ -15,8 +16,7 @@ _SECRET = "•••"  # noqa: S105 - stands for one
 _LONGEST = 120  # characters of a value
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(Struct, frozen=True):
     """How far a type of a tenant was swept; empty where no sweep has set its mark."""
 
     tenant: str

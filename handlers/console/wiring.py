@@ -2,7 +2,8 @@
 
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from handlers.console.people import People
 from handlers.deadletters.desk import Desk
@@ -14,8 +15,7 @@ from shared.settings import Settings
 from shared.telemetry.metrics_store import MetricsStore, open_metrics
 
 
-@dataclass(frozen=True, slots=True)
-class Console:
+class Console(Struct, frozen=True):
     """What the pages work with."""
 
     settings: Settings

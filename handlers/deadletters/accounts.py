@@ -9,10 +9,11 @@ moved, and nothing is moved if it can not be; and again when the run has ended. 
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 from uuid import uuid4
+
+from msgspec import Struct
 
 from shared.deadletters.port import Plan, Stage
 from shared.events.data import OperationAudited, OperationExported
@@ -30,8 +31,7 @@ _OUTCOMES: dict[Stage, Literal["done", "stopped", "cancelled"]] = {
 type Action = Literal["replay", "purge", "approve", "cancel"]
 
 
-@dataclass(frozen=True, slots=True)
-class Accounts:
+class Accounts(Struct, frozen=True):
     """`now` is seconds since the epoch."""
 
     publisher: Publisher

@@ -9,8 +9,10 @@ again for as long as Pub/Sub keeps it, and the message itself lies in `--hold` a
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from copy import replace
 from datetime import datetime
+
+from msgspec import Struct
 
 from handlers.deadletters.choosing import rfc3339
 from handlers.deadletters.ledgers import Ledgers
@@ -30,8 +32,7 @@ _ID = re.compile(r"[0-9A-Za-z_\-]{1,64}")
 _TRIES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Arrivals:
+class Arrivals(Struct, frozen=True):
     """What the endpoint does."""
 
     settings: Settings

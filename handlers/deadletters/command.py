@@ -20,7 +20,8 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import asdict, fields, replace
+from copy import replace
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import orjson

@@ -12,9 +12,11 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from uuid import uuid4
+
+from msgspec import structs
 
 from handlers import catalog
 from handlers.deadletters import choosing
@@ -123,7 +125,7 @@ class Desk:
                     "code": known.code,
                     "at": choosing.instant(known.until) if known.until else None,
                     "attempts": [
-                        asdict(one) | {"at": choosing.instant(one.at), "trace_url": self._trace_url(one.trace)}
+                        structs.asdict(one) | {"at": choosing.instant(one.at), "trace_url": self._trace_url(one.trace)}
                         for one in known.attempts
                     ],
                 }

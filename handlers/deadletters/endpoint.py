@@ -4,7 +4,7 @@ What a dependency's outage left once it is over (recovery.py), and plans whose r
 account, by its identity token. Nothing of the request's body is read.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from handlers.deadletters.desk import Desk
 from handlers.deadletters.running import Pace
@@ -17,8 +17,7 @@ _SPARE = 5.0  # seconds before the deadline after which no further message is mo
 _PACE = Pace(per_second=50)
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True):
     """What the endpoint does."""
 
     settings: Settings

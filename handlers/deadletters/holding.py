@@ -15,8 +15,9 @@ can be doubled. The plan's own messages are hidden for one lease.
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from handlers.deadletters.records import Delivered
 from handlers.provisioning import hold
@@ -32,8 +33,7 @@ _REMEMBERED = 400  # pages of parked messages: of 100,000 and more, some 40 MB
 _TIMEOUT = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """A message that lies aside, leased to us by `ack`."""
 
     ack: str

@@ -1,6 +1,6 @@
 """Both zones' ledgers, as ops reads them, and the one arrow that an operator may make: POISON → RETRY."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from handlers import catalog
 from shared.deadletters.port import Entry
@@ -10,8 +10,7 @@ from shared.ledger.port import FINAL, Ledger, Record
 from shared.settings import Settings, Zone
 
 
-@dataclass(frozen=True, slots=True)
-class Ledgers:
+class Ledgers(Struct, frozen=True):
     """`clinical` and `analytics` are one on one machine."""
 
     clinical: Ledger

@@ -11,7 +11,10 @@ import hashlib
 import json
 import re
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from handlers.deadletters.accounts import Accounts
 from handlers.deadletters.choosing import Filter, each, instant
@@ -51,8 +54,7 @@ class _Sum:
         return self.hash.hexdigest()[:32]
 
 
-@dataclass(frozen=True, slots=True)
-class Planning:
+class Planning(Struct, frozen=True):
     """`now` is seconds since the epoch."""
 
     index: Index

@@ -10,10 +10,10 @@ by the topic that the message lies in, and what is no code, hash, UUID or type o
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from handlers import catalog
@@ -49,8 +49,7 @@ _CLINICAL = (Changed, DeletionClaimed, Validated, Accessed, Accounted)  # name M
 _RUNBOOK = Path(__file__).resolve().parents[2] / "docs" / "runbook.md"
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(Struct, frozen=True):
     """A message of a quarantine or dead-letter topic, as Pub/Sub gave it to us."""
 
     topic: str

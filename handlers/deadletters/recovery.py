@@ -8,7 +8,7 @@ Ops does not see the clinical zone's circuits, and does not guess: the ledger sa
 new probe, for only what lies aside longer than the probe's success follows it. What comes back too often is left to people.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from handlers.deadletters.choosing import Filter, each, instant
 from handlers.deadletters.ledgers import Ledgers
@@ -21,8 +21,7 @@ REASON = "the dependency is back"
 _PROBE = "probe of a dependency that was down"
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
+class Recovery(Struct, frozen=True):
     """Decides; who runs the plans is desk.py."""
 
     index: Index

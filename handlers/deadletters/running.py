@@ -12,7 +12,10 @@ rate begins at a tenth and grows within half a minute, and too many failures or 
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from handlers.deadletters.accounts import Accounts, Action
 from handlers.deadletters.choosing import each, instant
@@ -33,8 +36,7 @@ _SPARE = 3.0  # seconds beyond a lease, for which a message that does not come i
 _MOVED = {"replay": State.REPLAYED, "purge": State.PURGED}
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """`per_second` 0 is as fast as it goes."""
 
     per_second: float = 0.0

@@ -5,7 +5,7 @@ Each goes the way in which it would really happen, over Pub/Sub and the service,
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from copy import replace
 
 from shared.events.envelope import Message
 from shared.local.clinic.identifiers import Form, Identifier, Secrecy

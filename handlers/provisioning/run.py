@@ -1,7 +1,7 @@
 """Areas one after another: planned, mended if asked, and what could not be done told in its place."""
 
 from collections.abc import AsyncIterator, Collection, Iterable
-from dataclasses import replace
+from copy import replace
 
 from handlers.provisioning.changes import Act, Area, Change, Refusal
 from shared.errors import Problem

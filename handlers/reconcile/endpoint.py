@@ -3,7 +3,9 @@
 The caller is one service account, by its identity token. Nothing of the request's body is read.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+
+from msgspec import Struct
 
 from handlers.reconcile.rounds import Rounds
 from shared.errors import Code, Problem
@@ -15,8 +17,7 @@ from shared.telemetry.report import reconciled
 _SPARE = 5.0  # seconds before the deadline after which no further type is begun
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True):
     """What the endpoint does."""
 
     settings: Settings

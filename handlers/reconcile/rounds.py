@@ -10,8 +10,9 @@ A mark is set only when all before it was published, so whatever ends a round ea
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from handlers.reconcile.sweep import Findings, Sweep
 from shared.errors import Problem
@@ -27,8 +28,7 @@ DAY = 86_400.0
 UNSWEPT = frozenset({"AuditEvent", "Binary", "OperationOutcome", "Parameters"})
 
 
-@dataclass(frozen=True, slots=True)
-class Rounds:
+class Rounds(Struct, frozen=True):
     """`sweeps`: one for each tenant. `now` is seconds since the epoch."""
 
     sweeps: Sequence[Sweep]

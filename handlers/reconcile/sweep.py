@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
+
 from handlers.reconcile.compare import Standing, standing, too_many, vanished
 from handlers.reconcile.publish import Events
 from shared.deid.door import Door
@@ -53,8 +55,7 @@ class Findings:
         return not (self.missing or self.stale or self.extra or self.versions or self.hidden or self.failed)
 
 
-@dataclass(frozen=True, slots=True)
-class Sweep:
+class Sweep(Struct, frozen=True):
     """`now` is seconds since the epoch; `apply` says whether anything is published."""
 
     tenant: Tenant

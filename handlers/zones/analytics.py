@@ -1,7 +1,7 @@
 """Zone analytics: whoever may not see PHI. De-identified rows into the warehouse, and from its change log into the graph."""
 
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from copy import replace
 
 from handlers import analytics, catalog, quality
 from handlers.endpoints import World

@@ -8,8 +8,10 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, replace
+from copy import replace
 from uuid import uuid4
+
+from msgspec import Struct
 
 from handlers import catalog
 from handlers.endpoints import World
@@ -34,8 +36,7 @@ STOP_WITHIN = 1.0  # seconds for what the server has cancelled to give its lease
 FLUSH_WITHIN = 0.4
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
+class Called(Struct, frozen=True):
     """What every zone has that is called by others than Medplum: the way out, and the keys that tokens are checked with."""
 
     publisher: Publisher

@@ -17,6 +17,8 @@ from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 
+from msgspec import Struct
+
 from shared.deid.terminology import CodeSystem
 from shared.fhir.elements import CODES, ELEMENTS
 
@@ -49,8 +51,7 @@ class Verb(StrEnum):
     DROP = "drop"  # does not leave; the rule says why
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """`covers` is the letter of 164.514(b)(2)(i) that asks for the rule; `list` names a list of lists.toml."""
 
     id: str
@@ -62,8 +63,7 @@ class Rule:
     text: bool = False  # of a concept that has no code which may leave, the text does, scrubbed
 
 
-@dataclass(frozen=True, slots=True)
-class Special:
+class Special(Struct, frozen=True):
     """Elements that fall under another rule when their resource is about something special."""
 
     id: str

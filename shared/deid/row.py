@@ -6,10 +6,10 @@ knows nothing of PHI: the analytics zone imports it.
 """
 
 import re
-from dataclasses import dataclass
 from typing import final
 
 import orjson
+from msgspec import Struct
 
 from shared.events.data import Deidentified, Erasure
 
@@ -21,8 +21,7 @@ _PATIENT = re.compile(rb'Patient/([0-9a-f]{16,64})"')
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class SafeRow:
+class SafeRow(Struct, frozen=True):
     """A row of the warehouse. `resource` is None for a tombstone (deleted)."""
 
     project: str
@@ -39,12 +38,12 @@ class SafeRow:
 
     def event(self) -> Deidentified:
         """This row as the data of an event of fhir.deidentified."""
-        return Deidentified(**{name: getattr(self, name) for name in self.__slots__})
+        return Deidentified(**{name: getattr(self, name) for name in self.__struct_fields__})
 
 
 def from_event(data: Deidentified) -> SafeRow:
     """The row that an event of fhir.deidentified carries."""
-    return SafeRow(**{name: getattr(data, name) for name in SafeRow.__slots__})
+    return SafeRow(**{name: getattr(data, name) for name in SafeRow.__struct_fields__})
 
 
 def erased(resource_type: str, key: str, because: SafeRow | Erasure) -> SafeRow:

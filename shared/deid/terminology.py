@@ -9,8 +9,9 @@ number that happens to be a code of its system says nothing that the code does n
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from shared.deid.walk import Given, Leave
 
@@ -22,8 +23,7 @@ type Check = Callable[[str], bool]
 type Allowed = Callable[[str, str], str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class CodeSystem:
+class CodeSystem(Struct, frozen=True):
     """An entry of code-systems.toml. One of form, codes and check says which codes leave."""
 
     name: str

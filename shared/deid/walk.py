@@ -7,7 +7,8 @@ not leave.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 MODIFIER = "modifierExtension"
 
@@ -15,8 +16,7 @@ MODIFIER = "modifierExtension"
 type Scrub = Callable[[str], str | None]  # a free text to what may leave of it
 
 
-@dataclass(slots=True)
-class Given:
+class Given(Struct):
     """What the functions know of the resource in hand."""
 
     oldest: str  # the earliest year that may be said: an earlier one tells of an age over 89

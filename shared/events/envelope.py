@@ -6,8 +6,9 @@ Attributes become headers and end in proxies' logs: none of them may hold a FHIR
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from shared.events.data import Data
 
@@ -15,8 +16,7 @@ SOURCE = "urn:starvit:events"
 CONTENT_TYPE = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class Event[D: Data]:
+class Event[D: Data](Struct, frozen=True):
     """`id` and `ordering_key` are keyed hashes in hex; `correlation` is a UUID; `traceparent` is W3C trace context."""
 
     id: str
@@ -45,8 +45,7 @@ class Event[D: Data]:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """What Pub/Sub carries: bytes, string attributes, and the key within which order is kept."""
 
     data: bytes

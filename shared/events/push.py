@@ -14,8 +14,9 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from shared.errors import Code, Problem
 from shared.strict_json import NotStrictJson, parse_object
@@ -32,8 +33,7 @@ _UTF8 = re.compile(r"[^;]*(;\s*charset=\"?utf-8\"?\s*)?", re.IGNORECASE)  # JSON
 _ATTEMPTS = 2**31
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
+class Push(Struct, frozen=True):
     """A push request, taken apart. `attributes` are the event's, without their `ce-`.
 
     `data` is its JSON as it came; in structured mode it is written anew, so a decimal loses its trailing zeros.

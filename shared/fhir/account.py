@@ -12,10 +12,10 @@ import asyncio
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import httpx
 import orjson
+from msgspec import Struct
 
 from shared.errors import Code, Problem
 from shared.settings import Client
@@ -37,8 +37,7 @@ _DEFAULT_WAIT = 60.0
 _PLAIN = {"Accept": "application/fhir+json", "Accept-Encoding": "identity"}
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A status that is the caller's to judge, and its body."""
 
     status: int

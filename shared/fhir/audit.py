@@ -12,8 +12,9 @@ The correlation id is Medplum's x-trace-id, so that a record of ours joins with 
 """
 
 from base64 import b64encode
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from shared.events.data import Accessed, Act, Disclosure, ErasureOrdered, Operation
 from shared.fhir.port import Resource
@@ -33,8 +34,7 @@ _FROM: dict[str, object] = {"coding": [{"system": _DICOM, "code": "110153", "dis
 _TO: dict[str, object] = {"coding": [{"system": _DICOM, "code": "110152", "display": "Destination Role ID"}]}
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(Struct, frozen=True):
     """Who speaks with whom: the URLs of this service, of Medplum and of the warehouse."""
 
     service: str

@@ -14,11 +14,11 @@ one that is there. The first entry that meets a spent quota ends a batch: the re
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count
 from urllib.parse import quote
 
 import orjson
+from msgspec import Struct
 
 from shared.batching import Batcher
 from shared.errors import Code, Problem
@@ -32,8 +32,7 @@ _MOST_BYTES = 1_000_000
 _ANSWER = 50_000  # bytes that the answer to an entry may be long: it shows the record
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
+class _Record(Struct, frozen=True):
     kind: str  # of ACCOUNTS
     tag: str
     content: bytes

@@ -8,12 +8,12 @@ by its path, `Encounter.location`, and a contentReference is simply that type ag
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import orjson
+from msgspec import Struct
 
 _FOLDER = Path(__file__).parents[2] / "schemas" / "fhir" / "r4"
 ELEMENTS = _FOLDER / "elements.json"
@@ -21,8 +21,7 @@ CODES = _FOLDER / "codes.json"
 CHOICE = "[x]"
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(Struct, frozen=True):
     """An element of a type. `values` is the bound value set, `targets` what a Reference may point to."""
 
     types: tuple[str, ...]
@@ -39,8 +38,7 @@ class Element:
         return self.max not in ("0", "1")
 
 
-@dataclass(frozen=True, slots=True)
-class Type:
+class Type(Struct, frozen=True):
     """A type with all its elements, the inherited ones first. A `part` is content given in place."""
 
     name: str
@@ -98,8 +96,7 @@ def resource_types() -> frozenset[str]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Codes:
+class Codes(Struct, frozen=True):
     """What is known of HL7's own code systems, and of the value sets that R4 binds as `required`."""
 
     systems: Mapping[str, frozenset[str]]

@@ -11,10 +11,10 @@ A Place is where a walk stands in the order of lastUpdated and id. It has a text
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
+from msgspec import Struct
 from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import Code, Problem
@@ -27,8 +27,7 @@ _INSTANT: TypeAdapter[str] = TypeAdapter(Instant)
 _CURSOR = re.compile(r"(\d{1,9})\|([^|]{20,35})\|([^|]{1,64})")
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """What a Bundle lists. `entries` counts those without a resource too: a history's deletions."""
 
     versions: tuple[Version, ...]
@@ -37,8 +36,7 @@ class Listing:
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """After a version, the `rank`-th that was met of its instant."""
 
     rank: int

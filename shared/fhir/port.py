@@ -1,8 +1,9 @@
 """The ports of the FHIR layer, kept by the Medplum client and by its memory twin."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from shared.events.data import DeletionClaimed, Reference
 from shared.phi import Phi
@@ -12,16 +13,14 @@ type Resource = Mapping[str, object]
 ACCOUNTS = frozenset({"AuditEvent", "Task", "Provenance"})  # what an AuditWriter writes
 
 
-@dataclass(frozen=True, slots=True)
-class Deletion:
+class Deletion(Struct, frozen=True):
     """A deletion that Medplum confirmed: the last version before it."""
 
     version: str
     last_updated: str
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """A version of a resource, without its content."""
 
     id: str
@@ -29,8 +28,7 @@ class Version:
     last_updated: str
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """Versions, and the cursor with which the next page is had; None: this was the last.
 
     The cursor is opaque and names an id: it lives no longer than the walk, and is neither stored nor logged.

@@ -4,9 +4,10 @@ event (a reference) ─► [this] ─► Phi[resource] | Deletion | nothing     
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from shared.errors import Code, Problem
 from shared.events.data import Act, DeletionClaimed, Reference, Validated
@@ -21,8 +22,7 @@ from shared.tenancy import ByProject
 type Given = Phi[Resource] | Deletion | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """Reads for one handler and one purpose. `now` is seconds since the epoch."""
 
     reader: Reader

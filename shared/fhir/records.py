@@ -7,9 +7,10 @@ noted before anything is done with the record, and is published before the messa
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct
 
 from shared.events.data import Act, Reference
 from shared.events.envelope import Event
@@ -21,8 +22,7 @@ from shared.tenancy import ByProject
 _PATIENT = "Patient"
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
+class Records(Struct, frozen=True):
     """Reads records for one handler. `now` is seconds since the epoch; `note` accounts for an access (accounts.py)."""
 
     reader: Reader

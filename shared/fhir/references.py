@@ -12,7 +12,8 @@ type and are not read by this.
 """
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _LOCAL = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?")
 _CONTAINED = re.compile(r"#([A-Za-z0-9\-.]{0,64})")
@@ -22,8 +23,7 @@ _CONDITIONAL = re.compile(r"([A-Z][A-Za-z]{1,63})\?(\S+)")
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.\-]*:\S+")
 
 
-@dataclass(frozen=True, slots=True)
-class LocalReference:
+class LocalReference(Struct, frozen=True):
     """A resource on the same server."""
 
     type: str
@@ -31,30 +31,26 @@ class LocalReference:
     version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Contained:
+class Contained(Struct, frozen=True):
     """A resource within this one."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Urn:
+class Urn(Struct, frozen=True):
     """A resource that is known by a UUID or OID alone."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Conditional:
+class Conditional(Struct, frozen=True):
     """Whatever a search finds."""
 
     type: str
     query: str
 
 
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
+class Elsewhere(Struct, frozen=True):
     """Something on another server."""
 
     url: str

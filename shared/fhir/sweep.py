@@ -17,7 +17,8 @@ lags). Whoever sweeps regularly begins each time some minutes before the last be
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.errors import Code, Problem
 from shared.fhir.account import HISTORY, SEARCH, Account, Answer
@@ -30,8 +31,7 @@ _OVERLAP = 20  # of one instant, that may move away between two pages without a 
 _MOST_STEPS = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Sweep:
+class Sweep(Struct, frozen=True):
     """The Sweeper's questions about one project. No answer may be longer than `limit` bytes."""
 
     account: Account

@@ -7,6 +7,8 @@ and a row can be drawn again without asking about any other.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 type Value = str | int | float | bool
 type End = tuple[str, str]  # type and id of a vertex
 
@@ -33,8 +35,7 @@ class Vertex:
     edges: tuple[Edge, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """How the graph has to show a row. `project` (the tenant's public name) and `key_id` together name the graph.
 
     `gone`: edges of older versions that this one has not. `wipe`: edges of any kind may be left over, and are to go.

@@ -5,8 +5,9 @@ the header too, and X-Goog-Authenticated-User-Email as he likes: only the signat
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import final
+
+from msgspec import Struct
 
 from shared.errors import Code, Problem
 from shared.identity.jws import SKEW, in_time, signed_claims, well_formed
@@ -19,8 +20,7 @@ _REQUIRED = ("iss", "aud", "exp", "iat", "sub", "email")
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """The proof that somebody's token was verified. The e-mail is in small letters: A@x and a@x are one pair of eyes."""
 
     email: str
@@ -28,8 +28,7 @@ class Known:
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class PersonTokens:
+class PersonTokens(Struct, frozen=True):
     """`audience`: exactly ours. `verified`: the issuer says of each e-mail whether it is. `now`: since the epoch."""
 
     keys: SigningKeys

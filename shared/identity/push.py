@@ -8,8 +8,9 @@ so a verified one is remembered until it runs out.
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import final
+
+from msgspec import Struct
 
 from shared.errors import Code, Problem
 from shared.identity.jws import in_time, signed_claims, well_formed
@@ -20,8 +21,7 @@ _REMEMBERED = 4096
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """The proof that a token was verified: only PushTokens makes one."""
 
     email: str

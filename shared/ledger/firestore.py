@@ -17,9 +17,12 @@ FIRESTORE_EMULATOR_HOST.
 import hashlib
 import secrets
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from shared.errors import Code, Problem
 from shared.firestore import Database, store_down
@@ -146,7 +149,7 @@ class FirestoreLedger:
             "fingerprint": record.fingerprint,
             "expires": datetime.fromtimestamp(record.expires, UTC),  # a timestamp, as the TTL policy wants it
             "since": float(record.since),
-            "attempts": [asdict(attempt) for attempt in record.attempts],
+            "attempts": [structs.asdict(attempt) for attempt in record.attempts],
             "mark": mark,
         }
         with store_down():

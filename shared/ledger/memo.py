@@ -9,7 +9,7 @@ process ends) is asked of the store again: the memo saves work, it carries no pr
 """
 
 from collections import OrderedDict
-from dataclasses import replace
+from copy import replace
 
 from shared.ledger.port import Lease, Ledger, Record, State
 from shared.telemetry.metrics import LEDGER_TRIPS

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from msgspec import Struct
+
 
 class State(StrEnum):
     LEASED = "leased"
@@ -29,8 +31,7 @@ FINAL = frozenset({State.DONE, State.POISON, State.SUPERSEDED})
 ATTEMPTS = 20  # kept of a key; an outage's hundred redeliveries would say the same
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """One lease of a key, as operators read it. Nothing of the event: when, how it ended, how long, which trace.
 
     `outcome` is the state it ended in or, if it ended badly, the code's slug; LAPSED for a lease that nobody ended
@@ -46,8 +47,7 @@ class Attempt:
 LAPSED, REOPENED = "lapsed", "reopened"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """What is known of one key. `code` is an error code's slug; `fingerprint` a keyed hash of the event's identity."""
 
     key: str

@@ -9,7 +9,7 @@ Left out: a migration of the file. The records are a cache of what has been done
 
 import sqlite3
 import time
-from dataclasses import replace
+from copy import replace
 from pathlib import Path
 
 import orjson

@@ -4,12 +4,12 @@
 joins with no row, no patient and no message of the clinical side. It is there so that a repeat is no second row.
 """
 
-from dataclasses import dataclass
 from datetime import date
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class QualityRow:
+
+class QualityRow(Struct, frozen=True):
     """`day` is when the door was passed, by its own clock: nothing of when care was given."""
 
     project: str

@@ -11,7 +11,8 @@ before it is replaced all the same: no rows are better than rows of an older ver
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.deid.row import SafeRow
 from shared.errors import Code, Problem
@@ -23,8 +24,7 @@ type Views = Callable[[str], Sequence[View]]  # of a resource type
 type Line = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """What a view makes of one version of a resource."""
 
     view: View

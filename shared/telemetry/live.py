@@ -7,13 +7,13 @@ In the cloud the clinical and the analytics zone have a store each; ops reads bo
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.telemetry.snapshots import Number, Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
+class Live(Struct, frozen=True):
     """One handler. Ages are seconds, p95 of the slowest process, rounded up to a bound of the distribution."""
 
     handler: str

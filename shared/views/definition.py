@@ -8,6 +8,8 @@ carries a value.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 type Resource = Mapping[str, object]
 type Row = dict[str, object]
 
@@ -24,8 +26,7 @@ class ViewError(Exception):
         return f"{self.code} at {self.place}" if self.place else self.code
 
 
-@dataclass(frozen=True, slots=True)
-class ViewColumn:
+class ViewColumn(Struct, frozen=True):
     """A column of a view. `type` is a FHIR type (`dateTime`), or None where the definition and the path do not say."""
 
     name: str

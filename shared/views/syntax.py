@@ -1,40 +1,35 @@
 """The shape of a FHIRPath expression, as the parser gives it and the compiler takes it."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 type Node = This | Literal | Variable | Member | Call | Index | Sign | Binary | TypeTest
 
 
-@dataclass(frozen=True, slots=True)
-class This:
+class This(Struct, frozen=True):
     """The item in focus: `$this`, and what a path starts from."""
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     """A value with its FHIR type; None is the empty collection `{}`."""
 
     value: str | int | float | bool | None
     type: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """`%name`: a constant of the view, or of the environment."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """`of.name`"""
 
     of: Node
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """`of.name(arguments)`"""
 
     of: Node
@@ -42,24 +37,21 @@ class Call:
     arguments: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Struct, frozen=True):
     """`of[at]`"""
 
     of: Node
     at: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Sign:
+class Sign(Struct, frozen=True):
     """`+of`, `-of`"""
 
     sign: str
     of: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
+class Binary(Struct, frozen=True):
     """`left operator right`"""
 
     operator: str
@@ -67,8 +59,7 @@ class Binary:
     right: Node
 
 
-@dataclass(frozen=True, slots=True)
-class TypeTest:
+class TypeTest(Struct, frozen=True):
     """`of is type`, `of as type`"""
 
     operator: str

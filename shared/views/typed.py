@@ -17,10 +17,11 @@ them, a NUMERIC would refuse values of ten decimals, and a BIGNUMERIC is slow an
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from shared.errors import Code, Problem
 from shared.views import fhir_types as types
@@ -35,8 +36,7 @@ _DATES = ("date", "dateTime", "instant")
 _YEAR, _DAY = 4, 10  # characters
 
 
-@dataclass(frozen=True, slots=True)
-class WarehouseColumn:
+class WarehouseColumn(Struct, frozen=True):
     """A column of a table. `of` is the view's column that fills it."""
 
     name: str

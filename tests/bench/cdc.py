@@ -13,7 +13,7 @@ import statistics
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from copy import replace
 from itertools import permutations
 from random import Random
 from typing import Any

@@ -5,7 +5,8 @@ A test says what has happened in Medplum and then asks through the ports; it can
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import uuid4
 

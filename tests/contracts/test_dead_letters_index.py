@@ -7,7 +7,7 @@ import asyncio
 import dataclasses
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+from copy import replace
 from pathlib import Path
 from typing import NamedTuple
 

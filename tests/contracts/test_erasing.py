@@ -1,7 +1,7 @@
 """What an erasure asks of a warehouse, kept by the memory twin and by BigQuery over HTTP alike."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from copy import replace
 from typing import Protocol
 
 import pytest

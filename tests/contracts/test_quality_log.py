@@ -1,7 +1,7 @@
 """The data-quality log's promises, kept by the memory twin and by BigQuery's sink on the embedded warehouse alike."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from copy import replace
 from datetime import date
 
 import pytest

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import replace
+from copy import replace
 from itertools import permutations
 from typing import Protocol
 

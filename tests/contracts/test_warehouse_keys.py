@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import fields, replace
+from copy import replace
 from typing import Protocol
 
 import pytest
@@ -85,7 +85,7 @@ def at(sequence: str, version: str, *, generation: int = 65536, deleted: bool = 
 
 
 def told(row: SafeRow) -> KeyRow:
-    return KeyRow(**{field.name: getattr(row, field.name) for field in fields(KeyRow)})
+    return KeyRow(**{name: getattr(row, name) for name in KeyRow.__struct_fields__})
 
 
 async def test_each_key_is_told_once_in_its_newest_row_whatever_the_order(setting: Setting) -> None:

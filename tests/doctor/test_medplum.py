@@ -1,7 +1,7 @@
 """Each thing that can be wrong with a Medplum project, planted once: the doctor names exactly that one, with its mending."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 import pytest

@@ -1,6 +1,6 @@
 """What the graph's handler decides, and what becomes of it: events in, effects and ends out."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime
 
 import pytest

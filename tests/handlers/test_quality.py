@@ -1,7 +1,7 @@
 """What validation finds, and who is told: counts beyond the door, an outcome in Medplum, a rule in quarantine. Never whose."""
 
 import json
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, date, datetime
 from typing import Any
 

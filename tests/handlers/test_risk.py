@@ -6,7 +6,7 @@ import json
 import random
 import re
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+from copy import replace
 from pathlib import Path
 from typing import Any
 

@@ -10,7 +10,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from copy import replace
 from functools import wraps
 from typing import Any
 from unittest.mock import patch

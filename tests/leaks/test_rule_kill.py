@@ -8,7 +8,7 @@ forms of the code systems are switched off one by one as well. What survives is 
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from copy import replace
 
 import pytest
 

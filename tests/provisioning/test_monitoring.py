@@ -1,7 +1,7 @@
 """Alerts are where the night shift looks for them: made, kept, mended where they drifted, and nothing taken away unasked."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from copy import replace
 from pathlib import Path
 from typing import Any
 

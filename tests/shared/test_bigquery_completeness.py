@@ -1,7 +1,7 @@
 """How complete the warehouse is, for analysts to ask: how fresh, how much, under which policy."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime
 
 import pytest

@@ -4,8 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from copy import deepcopy
-from dataclasses import replace
+from copy import deepcopy, replace
 from typing import Any
 
 import pytest

@@ -7,7 +7,7 @@ or after it (it happened, and nobody was told). What failed is delivered again u
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime
 from typing import Any
 

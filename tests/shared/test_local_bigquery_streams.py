@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from copy import replace
 
 import pytest
 from google.api_core.exceptions import Aborted, GoogleAPICallError, ResourceExhausted

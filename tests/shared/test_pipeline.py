@@ -1,11 +1,11 @@
 """The life of one message: each end of the table in docs/architecture.md, over real tokens, the ledger and the publisher."""
 
 import asyncio
-import dataclasses
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from copy import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -205,14 +205,14 @@ async def test_a_dependency_that_failed_five_times_in_a_row_is_left_alone_for_a_
     assert 19 < (answers[-1].retry_after or 0) <= 20
     house.later = 20.5
     assert await house.push() == Answer()
-    assert await house.push(event=dataclasses.replace(EVENT, id="b" * 64)) == Answer()
+    assert await house.push(event=replace(EVENT, id="b" * 64)) == Answer()
 
 
 async def test_one_tenants_trouble_does_not_stop_another(house: House) -> None:
     for _ in range(5):
         await house.push(fails(Code.MEDPLUM_DENIED))
     other = EVENT.data.model_copy(update={"project": "another"})
-    assert await house.push(event=dataclasses.replace(EVENT, id="b" * 64, data=other)) == Answer()
+    assert await house.push(event=replace(EVENT, id="b" * 64, data=other)) == Answer()
     assert (await house.push()).code is Code.MEDPLUM_DENIED
 
 
@@ -220,14 +220,13 @@ async def test_a_flood_of_poison_stops_the_handler_and_is_not_drained_into_quara
     house: House, capfd: pytest.CaptureFixture[str]
 ) -> None:
     codes = [
-        (await house.push(fails(Code.RESOURCE_INVALID), event=dataclasses.replace(EVENT, id=f"{n:064x}"))).code
-        for n in range(80)
+        (await house.push(fails(Code.RESOURCE_INVALID), event=replace(EVENT, id=f"{n:064x}"))).code for n in range(80)
     ]
     assert codes == [Code.RESOURCE_INVALID] * 50 + [Code.TOO_MUCH_POISON] * 30
     assert len(house.published("validation.quarantine")) == 50
     assert "handler stopped" in capfd.readouterr().out
     house.later = 61.0  # one message is let in, and is poison too: nothing more is set aside
-    again = dataclasses.replace(EVENT, id=f"{60:064x}")
+    again = replace(EVENT, id=f"{60:064x}")
     assert (await house.push(fails(Code.RESOURCE_INVALID), event=again)).code is Code.TOO_MUCH_POISON
     assert len(house.published("validation.quarantine")) == 50
     house.later = 122.0
@@ -245,7 +244,7 @@ async def test_an_instance_that_stops_takes_nothing_more_and_gives_its_leases_ba
         await asyncio.sleep(0)
     stop = asyncio.create_task(house.pipeline.stop(0.05))
     await asyncio.sleep(0)
-    assert (await house.push(event=dataclasses.replace(EVENT, id="b" * 64))).code is Code.STOPPING
+    assert (await house.push(event=replace(EVENT, id="b" * 64))).code is Code.STOPPING
     await stop
     assert work.cancelled()
     record = await house.ledger.get(f"validation:{EVENT.id}")

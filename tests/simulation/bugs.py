@@ -9,7 +9,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from copy import replace
 from typing import Any
 from unittest.mock import patch
 

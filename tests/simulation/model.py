@@ -14,7 +14,8 @@ Left out: clocks that differ (test_simulation.py has them), and the expiry of re
 
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Final
 

@@ -1,7 +1,7 @@
 """The whole space of the ledger's protocol, and that a mistake in it is found."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 import pytest

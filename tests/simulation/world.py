@@ -8,7 +8,7 @@ promises and not more. `lived` runs a plan to its end; judge.py then looks at wh
 
 import asyncio
 from collections.abc import MutableMapping, Sequence
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 import orjson

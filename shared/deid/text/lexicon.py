@@ -6,9 +6,10 @@ The lists are committed data (schemas/deid/text), written by `shared.deid.text.g
 import tomllib
 import unicodedata
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from msgspec import Struct
 
 from shared.deid.text.wordlist import WordList
 
@@ -28,8 +29,7 @@ _LETTERS = str.maketrans(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Lexicon:
+class Lexicon(Struct, frozen=True):
     """The lists, each of words as `plain` writes them."""
 
     words: Container[str]

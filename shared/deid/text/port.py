@@ -1,9 +1,10 @@
 """Spans, labels, and the port of what reads a text after the local matcher has."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 
 class Label(StrEnum):
@@ -19,8 +20,7 @@ class Label(StrEnum):
     URL = "URL"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(Struct, frozen=True, order=True):
     """A stretch of a text, in code points; the end is not part of it."""
 
     start: int

@@ -5,9 +5,10 @@ Offsets are code points of the text as it came. A possessive 's is no part of a 
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
+
+from msgspec import Struct
 
 from shared.deid.text.lexicon import plain
 
@@ -36,8 +37,7 @@ class Start(Enum):
     HARD = 2  # the start of a sentence or line: a capital says nothing
 
 
-@dataclass(slots=True, eq=False)
-class Word:
+class Word(Struct, eq=False):
     """One word. `gap` is what stands between the word before and this one."""
 
     start: int

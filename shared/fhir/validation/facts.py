@@ -2,11 +2,11 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import orjson
+from msgspec import Struct
 
 _FOLDER = Path(__file__).parents[3] / "schemas" / "fhir"
 FACTS = _FOLDER / "r4" / "validation.json"
@@ -14,16 +14,14 @@ UCUM = _FOLDER / "ucum.json"
 _NARRATIVE = _FOLDER / "narrative.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class Constraint:
+class Constraint(Struct, frozen=True):
     """The severity of one of R4's constraints, and the paths of the elements that it is asked of."""
 
     severity: str
     at: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """`constraints`: key → what is known of it. `simple`: the Quantities that take no comparator, by path."""
 
     constraints: Mapping[str, Constraint]
@@ -40,8 +38,7 @@ def facts() -> Facts:
     return Facts(constraints, *(frozenset(raw[name]) for name in ("simple", "currencies", "medplum")))
 
 
-@dataclass(frozen=True, slots=True)
-class Units:
+class Units(Struct, frozen=True):
     """UCUM's parts. A metric unit takes a prefix, a plain one takes none."""
 
     prefixes: Sequence[str]

@@ -1,7 +1,8 @@
 """What is wrong with a resource: a rule and a place, never a value."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from shared.fhir.validation.invariants import TEXTS
 
@@ -35,8 +36,7 @@ RULES: dict[str, tuple[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Issue:
+class Issue(Struct, frozen=True):
     """One finding. `path` is a FHIRPath of element names and indices; an unknown element is told by its parent's path.
 
     `meaning`: the IssueType and the text of a rule of ours (rules.py); R4's own stand in RULES.

@@ -5,15 +5,15 @@ Observation.valueQuantity        one of them, by its JSON name    Coding.code   
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.fhir.elements import CHOICE, json_names, types
 
 type Node = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """`steps` lead from the root to the node that holds the element; `names` are its JSON names, `types` theirs.
 
     `name` is what FHIRPath calls the element: a choice without its `[x]`. `many`: JSON has it as an array.

@@ -12,10 +12,11 @@ check without what it needs is an error that names the file, the rule and the pl
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
+
+from msgspec import Struct
 
 from shared.deid.terminology import CodeSystem, loinc
 from shared.fhir.elements import types
@@ -53,8 +54,7 @@ class RulesError(ValueError):
     """The rules' files do not fit each other or FHIR R4. Names the place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule. `good` and `bad` are its examples, as the file has them (tests/shared/fhir/test_rules.py runs them all)."""
 
     id: str

@@ -7,9 +7,10 @@ An invariant is asked only of an object whose structure holds, so that it may tr
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from shared.fhir.elements import CHOICE, Element, json_names, resource_types, types
 from shared.fhir.validation.bindings import bound
@@ -65,8 +66,7 @@ class Choice(NamedTuple):
     required: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """A type, compiled. `siblings` are the elements that may have a `_name` beside them, with whether they repeat."""
 
     slots: Mapping[str, Check]

@@ -3,7 +3,8 @@
 import asyncio
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn

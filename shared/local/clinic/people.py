@@ -7,7 +7,8 @@ begin with 1, so that none looks like a count, a port or a time.
 """
 
 import random
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 

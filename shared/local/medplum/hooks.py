@@ -8,7 +8,8 @@ whoever holds them, fresh for each attempt, so the bodies of two attempts differ
 
 import hmac
 import re
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5

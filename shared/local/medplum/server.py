@@ -10,7 +10,7 @@ users, and writes no AuditEvents of its own (Medplum writes one for each attempt
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from uuid import uuid4
 

@@ -1,7 +1,7 @@
 """The embedded Pub/Sub: a gRPC server on loopback for Google's own clients, and the pushes that it makes."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 from grpc import aio

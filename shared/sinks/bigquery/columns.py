@@ -1,14 +1,14 @@
 """The columns of a table, as BigQuery's REST has them, and what of a column's type the rest of the sink needs to know."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 _NAMES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN", "STRUCT": "RECORD"}  # GoogleSQL's → REST's
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """`type` is one of STRING, INTEGER, FLOAT, NUMERIC, BOOLEAN, DATE, TIMESTAMP, JSON, RECORD; `fields` are a record's."""
 
     name: str

@@ -1,6 +1,6 @@
 """A tenant with two datasets, its Medplum and its warehouse as twins, and whoever tells of a change or does not."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime
 from functools import cache
 from uuid import uuid4
