@@ -22,8 +22,8 @@ class WordList:
     __slots__ = ("_lines",)
 
     def __init__(self, path: Path) -> None:
-        lines = path.read_text("utf-8").splitlines()
-        self._lines = {line[: line.find("\t")]: line for line in lines}
+        with path.open(encoding="utf-8") as lines:
+            self._lines = {line[: line.find("\t")]: line for line in lines}
 
     def __contains__(self, word: object) -> bool:
         line = self._lines.get(word[:_BEGINNING]) if isinstance(word, str) else None
