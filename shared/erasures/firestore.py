@@ -7,8 +7,9 @@ FIRESTORE_EMULATOR_HOST.
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 from typing import Any
+
+from msgspec import structs
 
 from shared.batching import Batcher
 from shared.erasures.port import Proof, in_order
@@ -36,7 +37,7 @@ class FirestoreErasures:
     async def prove(self, proof: Proof) -> None:
         document = self._proofs().document(_named(proof.order, str(proof.round), proof.key_id))
         with store_down():
-            await document.set(asdict(proof), **self._database.limits)
+            await document.set(structs.asdict(proof), **self._database.limits)
 
     async def proofs(self, order: str) -> Sequence[Proof]:
         from google.cloud.firestore_v1.base_query import FieldFilter

@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct
+
 type Counts = Mapping[str, int]  # table, or `graph` → rows that still hold something of the patient
 
 
@@ -15,8 +17,7 @@ class Found:
     counts: Counts
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """What one round of an order found and left in one dataset. Names no patient and no key."""
 
     order: str

@@ -6,10 +6,10 @@ answer was given sees it, in whichever process.
 
 import sqlite3
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import orjson
+from msgspec import json
 
 from shared.erasures.port import Proof, in_order
 from shared.ledger.group_commit import GroupCommit
@@ -52,12 +52,12 @@ class SqliteErasures:
         return await self._store.run(call, writes=False)
 
     async def prove(self, proof: Proof) -> None:
-        record = orjson.dumps(asdict(proof)).decode()
+        record = json.encode(proof).decode()
         await self._write(_PROVE, (proof.order, proof.round, proof.key_id, record))
 
     async def proofs(self, order: str) -> Sequence[Proof]:
         def call(connection: sqlite3.Connection) -> list[Proof]:
-            return [Proof(**orjson.loads(record)) for (record,) in connection.execute(_PROOFS, (order,))]
+            return [json.decode(record, type=Proof) for (record,) in connection.execute(_PROOFS, (order,))]
 
         return in_order(await self._store.run(call, writes=False))
 

@@ -11,11 +11,11 @@ in the log alone.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+
+from msgspec import Struct, json
 
 from shared.errors import Problem
 from shared.telemetry.logs import log
@@ -25,8 +25,7 @@ from shared.telemetry.metrics_store import MetricsStore
 _STALE = 3  # rounds
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(Struct, frozen=True):
     """One series. `value`: a gauge's, or a counter's since the start. `window`: what came since the last snapshot.
 
     For a distribution `window` is how many values came, `p50` to `p99` are theirs, and `value` is how many in all.
@@ -42,8 +41,7 @@ class Number:
     p99: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """What one process had counted `at` (seconds since the epoch); `seconds`: since its snapshot before."""
 
     process: str
@@ -135,10 +133,9 @@ async def read(store: MetricsStore, *, now: float) -> tuple[Snapshot, ...]:
 
 def encode(snapshot: Snapshot) -> str:
     """The snapshot as JSON."""
-    return json.dumps(asdict(snapshot))
+    return json.encode(snapshot).decode()
 
 
 def decode(text: str) -> Snapshot:
     """A snapshot from its JSON, which only this code writes."""
-    found = json.loads(text)
-    return Snapshot(**found | {"numbers": tuple(Number(**number) for number in found["numbers"])})
+    return json.decode(text, type=Snapshot)
