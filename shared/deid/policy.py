@@ -9,7 +9,6 @@ What no line names does not leave. The hash covers all of these files, R4's tabl
 that two rows with one hash were made by the same rules.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +16,7 @@ from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 
+import rtoml
 from msgspec import Struct
 
 from shared.deid.terminology import CodeSystem
@@ -115,11 +115,11 @@ def _read(name: str, folder: Path) -> Policy:
     tables = sorted((folder / "elements").glob("*.toml"))
     words = [folder / "text" / "words.toml", *(folder / "text" / "lexicon").glob("*.txt")]
     own = folder / f"{name}.toml"
-    raw = {path.stem: tomllib.loads(path.read_text()) for path in (own, *shared)}
+    raw = {path.stem: rtoml.loads(path.read_text()) for path in (own, *shared)}
     common = raw["common"]
     elements: dict[str, Tree] = {}
     for path in tables:
-        for type_name, tree in tomllib.loads(path.read_text()).items():
+        for type_name, tree in rtoml.loads(path.read_text()).items():
             if type_name in elements:
                 raise PolicyError(f"{path.name}: {type_name} has a table already")
             elements[type_name] = tree

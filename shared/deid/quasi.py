@@ -8,11 +8,12 @@ Nothing here can hold PHI: what is read has passed the door.
 """
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import rtoml
 
 from shared.deid.risk import Gate
 
@@ -92,7 +93,7 @@ class Questions:
 
 def load(file: Path = FILE) -> Questions:
     """Read the file. Raises KeyError, TypeError or ValueError when it is not of its form."""
-    raw = tomllib.loads(file.read_text())
+    raw = rtoml.loads(file.read_text())
     columns = {id: _column(id, given) for id, given in raw["columns"].items()}
     sensitive = {
         id: Sensitive(id, given["why"], place(given["value-of"]), place(given["patient"]))

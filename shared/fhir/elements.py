@@ -10,10 +10,10 @@ by its path, `Encounter.location`, and a contentReference is simply that type ag
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import orjson
-from msgspec import Struct
+from msgspec import Struct, json
 
 _FOLDER = Path(__file__).parents[2] / "schemas" / "fhir" / "r4"
 ELEMENTS = _FOLDER / "elements.json"
@@ -55,35 +55,34 @@ def json_names(name: str, element: Element) -> Mapping[str, str]:
     return {stem + given[0].upper() + given[1:]: given for given in element.types}
 
 
+class _Raw(Struct):
+    """A type as the file has it."""
+
+    kind: Literal["resource", "complex", "primitive", "part"]
+    elements: dict[str, Element]
+    base: str | None = None
+
+
+class _File(Struct):
+    types: dict[str, _Raw]
+
+
 @cache
 def types() -> Mapping[str, Type]:
     """All types of R4, by name."""
-    raw = orjson.loads(ELEMENTS.read_bytes())["types"]
+    raw = json.decode(ELEMENTS.read_bytes(), type=_File).types
     found: dict[str, Type] = {}
 
     def build(name: str) -> Type:
         if name not in found:
             given = raw[name]
-            own = {key: _element(fact) for key, fact in given["elements"].items()}
-            inherited = build(given["base"]).elements if given["base"] else {}
-            found[name] = Type(name, given["kind"], given["base"], {**inherited, **own})
+            inherited = build(given.base).elements if given.base else {}
+            found[name] = Type(name, given.kind, given.base, {**inherited, **given.elements})
         return found[name]
 
     for name in raw:
         build(name)
     return found
-
-
-def _element(fact: Mapping[str, Any]) -> Element:
-    return Element(
-        types=tuple(fact["types"]),
-        min=fact.get("min", 0),
-        max=fact.get("max", "1"),
-        modifier=fact.get("modifier", False),
-        strength=fact.get("strength"),
-        values=fact.get("values"),
-        targets=tuple(fact.get("targets", ())),
-    )
 
 
 @cache

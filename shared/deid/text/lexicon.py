@@ -3,12 +3,12 @@
 The lists are committed data (schemas/deid/text), written by `shared.deid.text.generate` or by hand; loaded once, on first use.
 """
 
-import tomllib
 import unicodedata
 from collections.abc import Callable, Container, Mapping
 from functools import cache
 from pathlib import Path
 
+import rtoml
 from msgspec import Struct
 
 from shared.deid.text.wordlist import WordList
@@ -61,7 +61,7 @@ def lexicon() -> Lexicon:
         name, *others = line.split()
         for one in (name, *others):
             short.setdefault(one, set()).update(others, (name,))
-    by_hand = tomllib.loads((FOLDER.parent / "words.toml").read_text())
+    by_hand = rtoml.loads((FOLDER.parent / "words.toml").read_text())
     lists = {name: frozenset(map(plain, given.split())) for name, given in by_hand.items()}
     lists["never"] |= lists["function"]
     told = lists["eponyms"] | lists["products"] | lists["abbreviations"]

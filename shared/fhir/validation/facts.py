@@ -1,11 +1,11 @@
 """What R4, UCUM and Medplum say beyond the table of elements, as data (but for narrative.toml written by generate.py)."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 import orjson
+import rtoml
 from msgspec import Struct
 
 _FOLDER = Path(__file__).parents[3] / "schemas" / "fhir"
@@ -56,5 +56,5 @@ def units() -> Units:
 @cache
 def narrative() -> tuple[frozenset[str], frozenset[str]]:
     """The elements and the attributes that a narrative may have."""
-    raw = tomllib.loads(_NARRATIVE.read_text())
+    raw = rtoml.loads(_NARRATIVE.read_text())
     return frozenset(raw["elements"]), frozenset(raw["attributes"])

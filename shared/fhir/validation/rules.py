@@ -10,12 +10,12 @@ check without what it needs is an error that names the file, the rule and the pl
 """
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
+import rtoml
 from msgspec import Struct
 
 from shared.deid.terminology import CodeSystem, loinc
@@ -86,7 +86,7 @@ class Rule(Struct, frozen=True):
 def code_systems() -> Mapping[str, tuple[CodeSystem, ...]]:
     """The code systems whose forms are known, by URL: those of the door."""
     found: dict[str, tuple[CodeSystem, ...]] = {}
-    for given in tomllib.loads(_SYSTEMS.read_text())["system"]:
+    for given in rtoml.loads(_SYSTEMS.read_text())["system"]:
         system = CodeSystem(**given)
         if system.form:
             found[system.url] = (*found.get(system.url, ()), system)
@@ -111,8 +111,8 @@ def _read(folder: Path) -> Iterator[Rule]:
     seen = set(RULES)
     for path in sorted(folder.glob("*.toml")):
         try:
-            raw = tomllib.loads(path.read_text())
-        except tomllib.TOMLDecodeError as error:
+            raw = rtoml.loads(path.read_text())
+        except rtoml.TomlParsingError as error:
             raise RulesError(f"{path.name}: {error}") from None
         if set(raw) != {"rule"} or not isinstance(raw["rule"], list):
             raise RulesError(f"{path.name}: holds [[rule]] and nothing else")
