@@ -12,6 +12,7 @@ Nothing here can hold a resource: this module is imported beyond the door.
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 from typing import Any
 
 from msgspec import Struct
@@ -66,6 +67,7 @@ class Pipeline:
         self._settings, self._tokens, self._ledger, self._sinks = settings, tokens, ledger, sinks
         self._accounts, self._owner, self._now, self._sleep = accounts, owner, now, sleep
         self._gates = Gates(settings.poison_limit)
+        self._callers = cache(lambda handler: (settings.account(handler), settings.audience(handler)))
         self._in_work: set[asyncio.Task[object] | None] = set()
         self._stopping = False
 
@@ -117,11 +119,8 @@ class Pipeline:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def _verify(self, route: Route, headers: Headers) -> None:
-        await self._tokens.verify(
-            credential(headers),
-            account=self._settings.account(route.on.handler),
-            audience=self._settings.audience(route.on.handler),
-        )
+        account, audience = self._callers(route.on.handler)
+        await self._tokens.verify(credential(headers), account=account, audience=audience)
 
     def _decode(self, route: Route, push: Push) -> Event[Any]:
         if push.subscription and push.shape != "eventarc" and push.subscription.split("/")[-1] != route.on.name:

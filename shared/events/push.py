@@ -25,8 +25,9 @@ MESSAGE_PUBLISHED = "google.cloud.pubsub.topic.v1.messagePublished"
 
 type Shape = Literal["wrapped", "unwrapped", "eventarc", "structured"]
 
-_PRINTABLE = re.compile(r"[\x20-\x7e]{0,1024}")
+_LONGEST = 1024  # of an attribute
 _METADATA = "x-goog-pubsub-"
+_SAYING = (b"ce-", _METADATA.encode(), b"x-goog-ordering-key")  # how an event's headers begin
 _UNSET = ("", "application/x-www-form-urlencoded")  # what a pusher says that knows of no content type
 _STRUCTURED = "application/cloudevents+json"
 _UTF8 = re.compile(r"[^;]*(;\s*charset=\"?utf-8\"?\s*)?", re.IGNORECASE)  # JSON is nothing else (RFC 8259 §8.1)
@@ -73,14 +74,18 @@ def _headers(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     """The headers that say something of the event, each of them once."""
     given: dict[str, str] = {}
     for raw, value in headers:
-        name = raw.decode("latin-1")
-        if not name.startswith(("ce-", _METADATA, "x-goog-ordering-key")) and name != "content-type":
+        if not raw.startswith(_SAYING) and raw != b"content-type":
             continue
-        text = value.decode("latin-1")
-        if name in given or not _PRINTABLE.fullmatch(text):
+        name, text = raw.decode("latin-1"), value.decode("latin-1")
+        if name in given or not _printable(text):
             raise Problem(Code.MALFORMED_EVENT, _place(name))
         given[name] = text
     return given
+
+
+def _printable(text: str) -> bool:
+    """Whether it is ASCII without control characters, and not too long."""
+    return text.isascii() and text.isprintable() and len(text) <= _LONGEST
 
 
 def _unwrapped(given: Mapping[str, str], body: bytes) -> Push:
@@ -107,9 +112,7 @@ def _eventarc(version: object, envelope: object) -> Push:
 
 def _wrapped(envelope: Mapping[str, object], shape: Literal["wrapped", "eventarc"]) -> Push:
     match envelope:
-        case {"message": dict() as message, "subscription": str() as subscription} if _PRINTABLE.fullmatch(
-            subscription
-        ):
+        case {"message": dict() as message, "subscription": str() as subscription} if _printable(subscription):
             pass
         case _:
             raise Problem(Code.MALFORMED_ENVELOPE, "message")
@@ -122,7 +125,7 @@ def _wrapped(envelope: Mapping[str, object], shape: Literal["wrapped", "eventarc
         name = key.lower()
         if not name.startswith("ce-") and name != "content-type":
             continue
-        if name in given or not isinstance(value, str) or not _PRINTABLE.fullmatch(value):
+        if name in given or not isinstance(value, str) or not _printable(value):
             raise Problem(Code.MALFORMED_EVENT, _place(name))
         given[name] = value
     return Push(
@@ -147,7 +150,7 @@ def _structured(event: Mapping[str, object]) -> Push:
     for name, value in event.items():
         if name in ("data", "data_base64"):
             continue
-        if not isinstance(value, str) or not _PRINTABLE.fullmatch(value):
+        if not isinstance(value, str) or not _printable(value):
             raise Problem(Code.MALFORMED_EVENT, _place(f"ce-{name}"))
         attributes[name] = value
     content = attributes.pop("datacontenttype", "application/json")
@@ -177,7 +180,7 @@ def decoded(text: object, place: str) -> bytes:
 
 def _optional(message: Mapping[str, object], name: str) -> str | None:
     value = message.get(name)
-    if value is not None and not (isinstance(value, str) and _PRINTABLE.fullmatch(value)):
+    if value is not None and not (isinstance(value, str) and _printable(value)):
         raise Problem(Code.MALFORMED_ENVELOPE, f"message.{name}")
     return value
 

@@ -196,7 +196,7 @@ def _only_listed(_: object, __: str, event: MutableMapping[str, Any]) -> Mutable
     for name, value in event.items():
         if value is None:
             continue
-        if FIELDS.get(name) is float and type(value) is int:
+        if type(value) is int and name in _FRACTIONS:
             value = float(value)
         if (fits := _FITS.get(name)) is not None and fits(value):
             line[name] = value
@@ -218,6 +218,7 @@ def _fitting(form: object) -> Callable[[Any], bool]:
     return lambda value: type(value) is form
 
 
+_FRACTIONS = frozenset(name for name, form in FIELDS.items() if form is float)
 _FITS = {name: _fitting(form) for name, form in FIELDS.items()}
 
 

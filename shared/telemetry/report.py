@@ -51,8 +51,9 @@ def current_request_id() -> str:
 
 def follow(event: Event[Any]) -> None:
     """From here on every line, and the answer, carry the event's thread."""
-    trace = trace_in_hand(event.traceparent)
-    THREAD.set({**THREAD.get(), "event_id": event.id, "correlation_id": event.correlation, "trace": trace})
+    thread, trace = THREAD.get(), trace_in_hand(event.traceparent)
+    if thread.get("trace") != trace or thread.get("event_id") != event.id:
+        THREAD.set({**thread, "event_id": event.id, "correlation_id": event.correlation, "trace": trace})
 
 
 def thread_headers() -> dict[str, str]:
