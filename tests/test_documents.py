@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from handlers.documents import TABLES, render, rules_index
+from handlers.documents import TABLES, render
+from handlers.documents.validation import rules_index
 from shared.rules import INDEX
 
 ROOT = Path(__file__).resolve().parents[1]
