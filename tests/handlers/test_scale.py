@@ -27,9 +27,10 @@ class TestEachStep:
         over, _ = outcomes(step)
         assert over.through == pytest.approx(binding(step.shape).rate, rel=WITHIN)
 
-    def test_the_same_limit_binds_in_both(self, step: Step) -> None:
+    def test_the_same_limit_binds_in_both_or_one_as_near(self, step: Step) -> None:
         over, _ = outcomes(step)
-        assert over.binds == binding(step.shape).name
+        nearest = binding(step.shape).rate
+        assert over.binds in {limit.name for limit in limits(step.shape) if limit.rate <= nearest * (1 + WITHIN)}
 
     def test_under_the_limit_nothing_grows_and_rows_are_fresh(self, step: Step) -> None:
         _, under = outcomes(step)
