@@ -77,7 +77,7 @@ def steps(table: Table) -> str:
                 _n(limit.rate),
                 _n(over.through),
                 f"{under.fresh:.1f}",
-                over.binds or "-",
+                limit.name,
                 f"{warm_up(step.shape, limit.rate):.0f}",
             )
         )
