@@ -11,6 +11,7 @@ from handlers.scale.simulate import Outcome, simulate
 from handlers.scale.steps import STEPS, TARGET, Step
 
 OVER, UNDER = 1.2, 0.9  # of the limit: at the one a backlog grows, at the other none
+BARELY = 1.05  # of the limit: so little that no other is passed with it
 type Table = Callable[[tuple[str, ...], Sequence[tuple[str, ...]]], str]
 
 
@@ -19,6 +20,12 @@ def outcomes(step: Step) -> tuple[Outcome, Outcome]:
     """What the simulation makes of a step: over its limit, and under it."""
     limit = binding(step.shape).rate
     return simulate(step.shape, limit * OVER), simulate(step.shape, limit * UNDER)
+
+
+@cache
+def binds(step: Step) -> str:
+    """What grows first in the simulation."""
+    return simulate(step.shape, binding(step.shape).rate * BARELY).binds
 
 
 def event(table: Table) -> str:
@@ -77,7 +84,7 @@ def steps(table: Table) -> str:
                 _n(limit.rate),
                 _n(over.through),
                 f"{under.fresh:.1f}",
-                limit.name,
+                binds(step) or "-",
                 f"{warm_up(step.shape, limit.rate):.0f}",
             )
         )

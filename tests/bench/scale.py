@@ -12,7 +12,7 @@ from handlers.scale.bill import by_service, total
 from handlers.scale.limits import binding
 from handlers.scale.simulate import Outcome, simulate
 from handlers.scale.steps import RATES, STEPS
-from handlers.scale.tables import outcomes
+from handlers.scale.tables import binds, outcomes
 
 
 def run(*, as_json: bool) -> int:
@@ -30,12 +30,14 @@ def run(*, as_json: bool) -> int:
                 "paper": paper.rate,
                 "binds": paper.name,
                 "simulated": over.through,
-                "simulated_binds": over.binds,
+                "simulated_binds": binds(step),
                 "rates": [asdict(one) for one in swept],
             }
         )
         if not as_json:
-            print(f"{step.do}: {paper.rate:,.1f} events/s on paper, {over.through:,.1f} simulated; binds: {over.binds}")
+            print(
+                f"{step.do}: {paper.rate:,.1f} events/s on paper, {over.through:,.1f} simulated; binds: {binds(step)}"
+            )
             for one in swept:
                 print(f"  {_line(one)}")
     if as_json:
