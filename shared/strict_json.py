@@ -46,9 +46,12 @@ _UNREADABLE: object = object()
 
 def _read(body: bytes, decoder: json.JSONDecoder) -> object:
     try:
-        orjson.loads(body)  # strict about encoding, surrogates and numbers, but silent about duplicates
+        value = orjson.loads(body)  # strict about encoding, surrogates and numbers, but silent about duplicates
+        # What is written again as the very same bytes had no second key, and no number that was read as another one.
+        if decoder is _DECODER and orjson.dumps(value) == body:
+            return value
         return decoder.decode(body.decode())
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, orjson.JSONEncodeError):  # the encoder's, as the recursion: nested far too deep
         return _UNREADABLE
 
 

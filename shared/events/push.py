@@ -26,8 +26,8 @@ MESSAGE_PUBLISHED = "google.cloud.pubsub.topic.v1.messagePublished"
 type Shape = Literal["wrapped", "unwrapped", "eventarc", "structured"]
 
 _LONGEST = 1024  # of an attribute
-_METADATA = "x-goog-pubsub-"
-_SAYING = (b"ce-", _METADATA.encode(), b"x-goog-ordering-key")  # how an event's headers begin
+_ATTRIBUTE = b"ce-"  # how an event's headers begin, and the others that say something of it
+_OTHERS = (b"content-type", b"x-goog-pubsub-", b"x-goog-ordering-key")
 _UNSET = ("", "application/x-www-form-urlencoded")  # what a pusher says that knows of no content type
 _STRUCTURED = "application/cloudevents+json"
 _UTF8 = re.compile(r"[^;]*(;\s*charset=\"?utf-8\"?\s*)?", re.IGNORECASE)  # JSON is nothing else (RFC 8259 §8.1)
@@ -52,35 +52,40 @@ class Push(Struct, frozen=True):
 
 def parse(headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Push:
     """The push in a request; header names in lower case. Raises Problem: MALFORMED_ENVELOPE, MALFORMED_EVENT."""
-    given = _headers(headers)
-    content_type = given.get("content-type", "")
+    attributes, others = _headers(headers)
+    content_type = others.get("content-type", "")
     media = _media(content_type)
     if media == _STRUCTURED:
-        if any(name.startswith("ce-") for name in given):  # two events in one request: one for each reader
+        if attributes:  # two events in one request: one for each reader
             raise Problem(Code.MALFORMED_ENVELOPE, "ce-*")
         return _structured(_object(content_type, body))
     if media.startswith("application/cloudevents"):  # a batch, or a format that nobody here reads
         raise Problem(Code.MALFORMED_ENVELOPE, "content-type")
-    if given.get("ce-type") == MESSAGE_PUBLISHED:
-        return _eventarc(given.get("ce-specversion"), _object(content_type, body))
-    if any(name.startswith("ce-") for name in given):
-        return _unwrapped(given, body)
+    if attributes.get("type") == MESSAGE_PUBLISHED:
+        return _eventarc(attributes.get("specversion"), _object(content_type, body))
+    if attributes:
+        return _unwrapped(attributes, others, body)
     if media not in (*_UNSET, "application/json"):
         raise Problem(Code.MALFORMED_ENVELOPE, "content-type")
     return _wrapped(_object(content_type, body), "wrapped")
 
 
-def _headers(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
-    """The headers that say something of the event, each of them once."""
-    given: dict[str, str] = {}
+def _headers(headers: Sequence[tuple[bytes, bytes]]) -> tuple[dict[str, str], dict[str, str]]:
+    """The event's attributes, without their `ce-`, and what else the headers say of it; each of them once."""
+    attributes: dict[str, str] = {}
+    others: dict[str, str] = {}
     for raw, value in headers:
-        if not raw.startswith(_SAYING) and raw != b"content-type":
+        if raw.startswith(_ATTRIBUTE):
+            given, name = attributes, raw[3:].decode("latin-1")
+        elif raw.startswith(_OTHERS):
+            given, name = others, raw.decode("latin-1")
+        else:
             continue
-        name, text = raw.decode("latin-1"), value.decode("latin-1")
-        if name in given or not _printable(text):
-            raise Problem(Code.MALFORMED_EVENT, _place(name))
+        text = value.decode("latin-1")
+        if name in given or not (value.isascii() and text.isprintable() and len(text) <= _LONGEST):  # as _printable
+            raise Problem(Code.MALFORMED_EVENT, _place(raw.decode("latin-1")))
         given[name] = text
-    return given
+    return attributes, others
 
 
 def _printable(text: str) -> bool:
@@ -88,17 +93,17 @@ def _printable(text: str) -> bool:
     return text.isascii() and text.isprintable() and len(text) <= _LONGEST
 
 
-def _unwrapped(given: Mapping[str, str], body: bytes) -> Push:
-    content_type = given.get("content-type", "")
+def _unwrapped(attributes: Mapping[str, str], others: Mapping[str, str], body: bytes) -> Push:
+    content_type = others.get("content-type", "")
     return Push(
         "unwrapped",
-        {name[3:]: value for name, value in given.items() if name.startswith("ce-")},
+        attributes,
         "application/json" if _media(content_type) in _UNSET else content_type,
         body,
-        given.get(f"{_METADATA}subscription-name"),
-        given.get(f"{_METADATA}message-id"),
+        others.get("x-goog-pubsub-subscription-name"),
+        others.get("x-goog-pubsub-message-id"),
         None,
-        given.get(f"{_METADATA}ordering-key", given.get("x-goog-ordering-key", "")),
+        others.get("x-goog-pubsub-ordering-key", others.get("x-goog-ordering-key", "")),
     )
 
 

@@ -51,13 +51,10 @@ class PushTokens:
         """
         if not authorization:
             raise Problem(Code.NO_TOKEN, "authorization")
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not well_formed(token):
-            raise Problem(Code.BAD_TOKEN, "authorization")
-        digest = hashlib.sha256(token.encode()).digest()
+        digest = hashlib.sha256(authorization.encode()).digest()
         caller = self._memo.get(digest)
         if caller is None or caller.until <= self._now():
-            caller = await self._verified(token, audience)
+            caller = await self._verified(authorization, audience)
             self._remember(digest, caller)
         if caller.audience != audience:
             raise Problem(Code.BAD_TOKEN, "authorization")
@@ -65,7 +62,10 @@ class PushTokens:
             raise Problem(Code.WRONG_CALLER, "authorization")
         return caller
 
-    async def _verified(self, token: str, audience: str) -> Caller:
+    async def _verified(self, authorization: str, audience: str) -> Caller:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not well_formed(token):
+            raise Problem(Code.BAD_TOKEN, "authorization")
         require = ["iss", "aud", "exp", "iat", "email", "email_verified"]
         claims = await signed_claims(token, self._keys, audience=audience, require=require)
         good = (

@@ -112,7 +112,7 @@ class Counter(Metric):
     """Only grows."""
 
     def add(self, number: float, *values: str) -> None:
-        key = self.key(*values)
+        key = self._known.get(values) or self.key(*values)
         SERIES.numbers[key] = SERIES.numbers.get(key, 0) + number
 
 
@@ -123,7 +123,7 @@ class Gauge(Metric):
         SERIES.numbers[self.key(*values)] = number
 
     def move(self, by: float, *values: str) -> None:
-        key = self.key(*values)
+        key = self._known.get(values) or self.key(*values)
         SERIES.numbers[key] = SERIES.numbers.get(key, 0) + by
 
 
@@ -131,7 +131,7 @@ class Distribution(Metric):
     """Many values, of which quantiles are told."""
 
     def observe(self, value: float, *values: str) -> None:
-        key = self.key(*values)
+        key = self._known.get(values) or self.key(*values)
         spread = SERIES.spreads.get(key)
         if spread is None:
             spread = SERIES.spreads[key] = Spread()

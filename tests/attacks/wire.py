@@ -4,7 +4,7 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
@@ -14,6 +14,7 @@ from shared.errors import Code
 from tests.attacks.target import CANARY, PUSH, WEBHOOK, Attack, Family, Target
 
 _PATIENCE = 20.0  # seconds until a connection that should have been closed counts as held open
+_BUFFERS = 12 * 1024 * 1024  # more bytes than two sockets hold of what nobody has read yet
 
 
 class _Quick(Bounded):
@@ -89,6 +90,20 @@ def ends(speak: Speak, *statuses: int | None) -> Attack:
     return attack
 
 
+async def _one_endless_trailer(on: Target) -> list[str]:
+    """A line behind the body's end that has no end itself: nothing that is counted as a body's bytes, nor as a head's."""
+    sent = 0
+    async with _socket(on) as (_, writer):
+        writer.write(_head(WEBHOOK, _CHUNKED) + b"0\r\nx: ")
+        with suppress(ConnectionError):
+            async with asyncio.timeout(_PATIENCE):
+                while sent < 2 * _BUFFERS:
+                    writer.write(b"a" * 65_536)
+                    await writer.drain()
+                    sent += 65_536
+    return [] if sent < _BUFFERS else ["megabytes of it were taken"]
+
+
 async def _quietly(speaking: Awaitable[None]) -> None:
     try:
         await speaking
@@ -135,6 +150,7 @@ ATTACKS: Family = {
     "trailers without end": ends(
         said(_head(WEBHOOK, _CHUNKED), b"0\r\n", b"x: a\r\n", every=0.05, for_ever=True), None, 401
     ),
+    "one trailer without end": _one_endless_trailer,
     "a second request that never gets ready": ends(said(_head("/nowhere"), b"POST / HT"), 404),
     "a header without end": ends(said(b"POST / HTTP/1.1\r\nx: ", b"a" * 65_536, for_ever=True), 431, None),
     "ten thousand headers": ends(said(_head(PUSH, *["x-canary: Canaryfamily"] * 10_000)), 431),

@@ -24,6 +24,12 @@ def test_what_json_can_say_is_read_as_it_was_said(value: object) -> None:
     assert parse(json.dumps(value, ensure_ascii=False).encode()) == value
 
 
+@given(VALUES)
+def test_what_is_written_without_a_space_is_read_to_the_same_types(value: object) -> None:
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    assert repr(parse(body)) == repr(json.loads(body))
+
+
 @pytest.mark.parametrize(
     "body",
     [
