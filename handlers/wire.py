@@ -28,7 +28,8 @@ class Bounded(HttpToolsProtocol):
     _seconds: float | None = None  # for what is being received now
     _timed = True  # whether the timer is that one's
     _in_head = True
-    _loose = 0  # bytes since the request began or its body went on: a head, a trailer, or what is neither
+    _head = 0  # bytes of this request's head: as they come, and again as they are understood
+    _loose = 0  # bytes since the request began or its body went on
     _large = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -44,25 +45,29 @@ class Bounded(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._loose += len(data)
         super().data_received(data)
-        if (
-            self._loose > 2 * HEAD_BYTES and not self.transport.is_closing()
-        ):  # the parser says nothing before a line's end
-            if self._in_head:
+        if self._in_head and not self.transport.is_closing():  # the parser says nothing of a header before its end
+            self._head += len(data)
+            if self._head > 2 * HEAD_BYTES:
                 self._refuse(Code.HEAD_TOO_LARGE)
-            else:  # a trailer; an answer may be on its way
-                self._late()
+        elif self._loose > 2 * HEAD_BYTES and not self.transport.is_closing():  # nor of a trailer, behind a body
+            self._late()
         if not self._timed:
             self._time()
 
     def on_message_begin(self) -> None:
-        self._in_head, self._loose = True, 0
+        self._in_head, self._head, self._loose = True, 0, 0
         self._within(self.head_seconds)
         super().on_message_begin()
 
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._grown(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        self._grown(len(name) + len(value) + 4)
+
     def on_headers_complete(self) -> None:
-        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > HEAD_BYTES:
-            self._large = True
-            raise ValueError  # the parser stops, and the refusal below is sent
         self._in_head = False
         self._within(self.body_seconds)
         super().on_headers_complete()
@@ -77,6 +82,12 @@ class Bounded(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(Code.HEAD_TOO_LARGE if self._large else Code.BAD_REQUEST)
+
+    def _grown(self, size: int) -> None:
+        self._head += size
+        if self._head > HEAD_BYTES:
+            self._large = True
+            raise ValueError  # the parser stops, and the refusal above is sent
 
     def _within(self, seconds: float | None) -> None:
         self._seconds, self._timed = seconds, False

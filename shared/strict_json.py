@@ -27,7 +27,7 @@ class NotStrictJson(ValueError):
 
 def parse(body: bytes, *, exact: bool = False) -> object:
     """The value of a body. Raises NotStrictJson."""
-    value = _read(body, _EXACT if exact else _DECODER)
+    value = _read(body, exact=exact)
     if value is _UNREADABLE or not _shallow(body, value):
         raise NotStrictJson  # here and not where it was found: the foreign exception would become its context
     return value
@@ -44,13 +44,13 @@ def parse_object(body: bytes, *, exact: bool = False) -> dict[str, object]:
 _UNREADABLE: object = object()
 
 
-def _read(body: bytes, decoder: json.JSONDecoder) -> object:
+def _read(body: bytes, *, exact: bool) -> object:
     try:
         value = orjson.loads(body)  # strict about encoding, surrogates and numbers, but silent about duplicates
         # What is written again as the very same bytes had no second key, and no number that was read as another one.
-        if decoder is _DECODER and orjson.dumps(value) == body:
+        if not exact and orjson.dumps(value) == body:
             return value
-        return decoder.decode(body.decode())
+        return (_EXACT if exact else _DECODER).decode(body.decode())
     except (ValueError, RecursionError, orjson.JSONEncodeError):  # the encoder's, as the recursion: nested far too deep
         return _UNREADABLE
 

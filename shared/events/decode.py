@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from shared.errors import Code, Problem
 from shared.events.data import DATA, Data
-from shared.events.envelope import CONTENT_TYPE, SOURCE, Event
+from shared.events.envelope import SOURCE, Event
 from shared.events.push import Push
 from shared.strict_json import NotStrictJson, parse_object
 from shared.telemetry.trace import fresh, is_correlation, is_traceparent
@@ -31,7 +31,7 @@ def decode(push: Push) -> Event[Any]:
     given = push.attributes
     if given.get("specversion") != "1.0":
         raise Problem(Code.MALFORMED_EVENT, "ce-specversion")
-    if push.content_type != CONTENT_TYPE and not _JSON.fullmatch(push.content_type):
+    if not _JSON.fullmatch(push.content_type):
         raise Problem(Code.MALFORMED_EVENT, "content-type")
     type = _matching(given.get("type"), _TYPE, "ce-type")
     time = _time(given.get("time"))

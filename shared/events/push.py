@@ -27,7 +27,7 @@ type Shape = Literal["wrapped", "unwrapped", "eventarc", "structured"]
 
 _LONGEST = 1024  # of an attribute
 _ATTRIBUTE = b"ce-"  # how an event's headers begin, and the others that say something of it
-_OTHERS = (b"content-type", b"x-goog-pubsub-", b"x-goog-ordering-key")
+_OTHERS = (b"x-goog-pubsub-", b"x-goog-ordering-key")
 _UNSET = ("", "application/x-www-form-urlencoded")  # what a pusher says that knows of no content type
 _STRUCTURED = "application/cloudevents+json"
 _UTF8 = re.compile(r"[^;]*(;\s*charset=\"?utf-8\"?\s*)?", re.IGNORECASE)  # JSON is nothing else (RFC 8259 §8.1)
@@ -77,12 +77,12 @@ def _headers(headers: Sequence[tuple[bytes, bytes]]) -> tuple[dict[str, str], di
     for raw, value in headers:
         if raw.startswith(_ATTRIBUTE):
             given, name = attributes, raw[3:].decode("latin-1")
-        elif raw.startswith(_OTHERS):
+        elif raw == b"content-type" or raw.startswith(_OTHERS):
             given, name = others, raw.decode("latin-1")
         else:
             continue
         text = value.decode("latin-1")
-        if name in given or not (value.isascii() and text.isprintable() and len(text) <= _LONGEST):  # as _printable
+        if name in given or not _printable(text):
             raise Problem(Code.MALFORMED_EVENT, _place(raw.decode("latin-1")))
         given[name] = text
     return attributes, others
