@@ -8,7 +8,6 @@ definitions are generated from this list. Recording is an addition in a dict, on
 """
 
 from bisect import bisect_left
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -80,19 +79,6 @@ class Series:
 SERIES = Series()
 
 
-class _Keys(dict[tuple[str, ...], Key]):
-    """The series by the labels' values. Only what is listed is remembered, so it is not much."""
-
-    def __init__(self, listed: Callable[[tuple[str, ...]], Key]) -> None:
-        self._listed = listed
-
-    def __missing__(self, values: tuple[str, ...]) -> Key:
-        key = self._listed(values)
-        if key[1:] == values:
-            self[values] = key
-        return key
-
-
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One metric. `labels` name the values that come after the number, in this order."""
@@ -102,14 +88,16 @@ class Metric:
     unit: str
     help: str
     labels: tuple[Label, ...] = ()
-    _keys: _Keys = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_keys", _Keys(self._listed))
+    _known: dict[tuple[str, ...], Key] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def key(self, *values: str) -> Key:
         """The series of these values; a value out of its set is `other`."""
-        return self._keys[values]
+        known = self._known.get(values)
+        if known is None:
+            known = self._listed(values)
+            if known[1:] == values:  # only what is listed is remembered, so it is not much
+                self._known[values] = known
+        return known
 
     def _listed(self, values: tuple[str, ...]) -> Key:
         for label, value in zip(self.labels, values, strict=True):
@@ -124,7 +112,7 @@ class Counter(Metric):
     """Only grows."""
 
     def add(self, number: float, *values: str) -> None:
-        key = self._keys[values]
+        key = self.key(*values)
         SERIES.numbers[key] = SERIES.numbers.get(key, 0) + number
 
 
@@ -132,10 +120,10 @@ class Gauge(Metric):
     """Stands at something."""
 
     def set(self, number: float, *values: str) -> None:
-        SERIES.numbers[self._keys[values]] = number
+        SERIES.numbers[self.key(*values)] = number
 
     def move(self, by: float, *values: str) -> None:
-        key = self._keys[values]
+        key = self.key(*values)
         SERIES.numbers[key] = SERIES.numbers.get(key, 0) + by
 
 
@@ -143,7 +131,7 @@ class Distribution(Metric):
     """Many values, of which quantiles are told."""
 
     def observe(self, value: float, *values: str) -> None:
-        key = self._keys[values]
+        key = self.key(*values)
         spread = SERIES.spreads.get(key)
         if spread is None:
             spread = SERIES.spreads[key] = Spread()
