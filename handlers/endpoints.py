@@ -14,8 +14,9 @@ from handlers.contract import DEAD_LETTERS, HEALTH, INDEX, RECONCILE, WEBHOOK, p
 from handlers.front import Front
 from handlers.http import Body, RawRoute, answer, guarded, health, no_content
 from shared.errors import Problem
+from shared.head import Head
 from shared.limits import Room
-from shared.pipeline import Headers, Pipeline
+from shared.pipeline import Pipeline
 from shared.settings import Settings
 from shared.subscriber import Route, Subscription
 from shared.telemetry.report import received
@@ -61,11 +62,12 @@ def mount_webhook(app: FastAPI, world: World) -> None:
 
     async def receive(request: Request) -> Response:
         assert world.webhooks is not None
-        who = address(request.scope["headers"], request.client.host if request.client else "", world.settings.proxies)
+        head = Head(request.scope["headers"])
+        who = address(head, request.client.host if request.client else "", world.settings.proxies)
         subscription = request.path_params["subscription"]
-        async with Body(request, world.settings.webhook_limit, world.room) as body:
+        async with Body(head, request.receive, world.settings.webhook_limit, world.room) as body:
             try:
-                await world.webhooks.receive(subscription, request.scope["headers"], Phi(body), address=who)
+                await world.webhooks.receive(subscription, head, Phi(body), address=who)
             except Problem as refused:
                 received(refused.code)
                 raise
@@ -80,8 +82,9 @@ def mount_push(app: FastAPI, world: World, on: Subscription) -> None:
 
     async def receive(request: Request) -> Response:
         assert world.pipeline is not None
-        async with Body(request, world.settings.push_limit, world.room) as body:
-            return answer(await world.pipeline.run(world.routes[on.handler], request.scope["headers"], body))
+        head = Head(request.scope["headers"])
+        async with Body(head, request.receive, world.settings.push_limit, world.room) as body:
+            return answer(await world.pipeline.run(world.routes[on.handler], head, body))
 
     _post(app, on.path, receive, push_operation(on))
 
@@ -91,8 +94,9 @@ def mount_reconcile(app: FastAPI, world: World) -> None:
 
     async def receive(request: Request) -> Response:
         assert world.reconcile is not None
-        async with Body(request, TASK_LIMIT, world.room):
-            await world.reconcile.run(request.scope["headers"])
+        head = Head(request.scope["headers"])
+        async with Body(head, request.receive, TASK_LIMIT, world.room):
+            await world.reconcile.run(head)
         return no_content()
 
     _post(app, "/v1/tasks/reconcile", receive, RECONCILE)
@@ -103,14 +107,16 @@ def mount_dead_letters(app: FastAPI, world: World) -> None:
 
     async def index(request: Request) -> Response:
         assert world.arrivals is not None
-        async with Body(request, world.settings.push_limit, world.room) as body:
-            await world.arrivals.receive(request.scope["headers"], body)
+        head = Head(request.scope["headers"])
+        async with Body(head, request.receive, world.settings.push_limit, world.room) as body:
+            await world.arrivals.receive(head, body)
         return no_content()
 
     async def replay(request: Request) -> Response:
         assert world.dead_letters is not None
-        async with Body(request, TASK_LIMIT, world.room):
-            await world.dead_letters.run(request.scope["headers"])
+        head = Head(request.scope["headers"])
+        async with Body(head, request.receive, TASK_LIMIT, world.room):
+            await world.dead_letters.run(head)
         return no_content()
 
     _post(app, "/v1/push/index", index, INDEX)
@@ -139,18 +145,13 @@ def _post(
         app.shorten(path, whole)
 
 
-def address(headers: Headers, peer: str, proxies: int) -> str:
+def address(head: Head, peer: str, proxies: int) -> str:
     """Who is asking, for the limiter: what the outermost of our proxies wrote down, or the peer where there is none.
 
     Each proxy adds the address that it was called from on the right; all further left was sent by the caller, who may
     write there what he likes. An IPv6 caller owns a /64 at least, so that is what is counted.
     """
-    hops = [
-        hop.strip()
-        for name, value in headers
-        if name == b"x-forwarded-for"
-        for hop in value.decode("latin-1").split(",")
-    ]
+    hops = [hop.strip() for value in head.all(b"x-forwarded-for") for hop in value.split(",")]
     text = hops[-proxies] if 0 < proxies <= len(hops) else peer
     try:
         found = ipaddress.ip_address(text)

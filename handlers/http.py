@@ -13,9 +13,11 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from handlers.wire import document
 from shared.errors import Code, Problem
+from shared.head import Head
 from shared.limits import Room
 from shared.pipeline import Answer
 from shared.telemetry.report import bind_request, crashed, current_request_id, thread_headers
@@ -30,16 +32,17 @@ class Body:
     against the process's `room` until the caller is done with them: OVERLOADED when it is full.
     """
 
-    __slots__ = ("_limit", "_request", "_room", "_size")
+    __slots__ = ("_head", "_limit", "_receive", "_room", "_size")
 
-    def __init__(self, request: Request, limit: int, room: Room) -> None:
-        self._request, self._limit, self._room, self._size = request, limit, room, 0
+    def __init__(self, head: Head, receive: Receive, limit: int, room: Room) -> None:
+        self._head, self._receive, self._limit, self._room, self._size = head, receive, limit, room, 0
 
     async def __aenter__(self) -> bytes:
-        for name, value in self._request.scope["headers"]:
-            if name == b"content-encoding" and value != b"identity":
+        for encoding in self._head.all(b"content-encoding"):
+            if encoding != "identity":
                 raise Problem(Code.BAD_BODY, "content-encoding")
-            if name == b"content-length" and value.isdigit() and (len(value) > 20 or int(value) > self._limit):
+        for length in self._head.all(b"content-length"):
+            if length.isdecimal() and (len(length) > 20 or int(length) > self._limit):
                 raise Problem(Code.BODY_TOO_LARGE, "body")
         try:
             return await self._read()
@@ -53,7 +56,7 @@ class Body:
     async def _read(self) -> bytes:
         chunks, more = [], True
         while more:
-            message = await self._request.receive()
+            message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
             chunk, more = message.get("body", b""), message.get("more_body", False)
@@ -69,12 +72,18 @@ def answer(result: Answer) -> Response:
     """The HTTP form of a pipeline's answer. A bad end that Pub/Sub is to acknowledge is a 204 with its code in a header."""
     if result.code is not None and result.status != HTTPStatus.NO_CONTENT:
         return problem(result.code, retry_after=result.retry_after)
-    headers = thread_headers()
+    response = threaded(Response(status_code=result.status))
     if result.duplicate:
-        headers["idempotent-replayed"] = "true"
+        response.raw_headers.append((b"idempotent-replayed", b"true"))
     if result.code is not None:
-        headers["x-starvit-code"] = result.code.slug
-    return Response(status_code=result.status, headers=headers)
+        response.raw_headers.append((b"x-starvit-code", result.code.slug.encode()))
+    return response
+
+
+def threaded(response: Response) -> Response:
+    """The response, with the headers that say which request it answers."""
+    response.raw_headers += thread_headers()
+    return response
 
 
 def no_content() -> Response:
@@ -90,14 +99,14 @@ def health(*, up: bool) -> Response:
 def problem(code: Code, *, retry_after: float | None = None, allow: str | None = None) -> Response:
     """A problem document."""
     status = code.status
-    headers = thread_headers()
+    headers = {}
     if allow is not None:
         headers["allow"] = allow
     if status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
     if retry_after is not None:
         headers["retry-after"] = str(max(1, round(retry_after)))
-    return JSONResponse(document(code, current_request_id()), status, headers, PROBLEM)
+    return threaded(JSONResponse(document(code, current_request_id()), status, headers, PROBLEM))
 
 
 def guarded(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:

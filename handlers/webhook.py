@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from shared.errors import Code, Problem
 from shared.events.data import Changed, DeletionClaimed
 from shared.events.envelope import Event
+from shared.head import Head
 from shared.identity.event_ids import EventIds
 from shared.identity.webhook import verify_signature
 from shared.limits import Allowance, Recent
@@ -55,21 +56,17 @@ class Webhooks(Struct, frozen=True):
     claims: Allowance  # per subscription
     claimed: Recent  # ids of claims published a moment ago
 
-    async def receive(
-        self, subscription: str, headers: Sequence[tuple[bytes, bytes]], body: Phi[bytes], *, address: str
-    ) -> str:
+    async def receive(self, subscription: str, head: Head, body: Phi[bytes], *, address: str) -> str:
         """Publish what the webhook says; the event's id. Raises Problem; returns only when Pub/Sub has confirmed."""
-        hook = self._signed(subscription, headers, body, address)
-        with webhook_span(_text(headers, b"traceparent")):
-            return await self._accepted(subscription, hook, headers, body)
+        hook = self._signed(subscription, head, body, address)
+        with webhook_span(head):
+            return await self._accepted(subscription, hook, head, body)
 
-    async def _accepted(
-        self, subscription: str, hook: Hook, headers: Sequence[tuple[bytes, bytes]], body: Phi[bytes]
-    ) -> str:
-        if not any("json" in value.lower() for value in _all(headers, b"content-type")):
+    async def _accepted(self, subscription: str, hook: Hook, head: Head, body: Phi[bytes]) -> str:
+        if not any("json" in value.lower() for value in head.all(b"content-type")):
             raise Problem(Code.NOT_JSON_TYPE, "content-type")
-        trace = accept_trace(_text(headers, b"x-trace-id"), _text(headers, b"traceparent"))
-        id, data = self._reference(subscription, hook, headers, body, trace.correlation)
+        trace = accept_trace(head.one(b"x-trace-id"), head.one(b"traceparent"))
+        id, data = self._reference(subscription, hook, head, body, trace.correlation)
         if isinstance(data, DeletionClaimed):
             if self.claimed.seen(id, self.now()):
                 return id
@@ -85,16 +82,14 @@ class Webhooks(Struct, frozen=True):
             self.claimed.add(id, self.now())
         return id
 
-    def _signed(
-        self, subscription: str, headers: Sequence[tuple[bytes, bytes]], body: Phi[bytes], address: str
-    ) -> Hook:
+    def _signed(self, subscription: str, head: Head, body: Phi[bytes], address: str) -> Hook:
         """The subscription's hook, if the body is signed with one of its secrets.
 
         An unknown subscription is refused like a wrong signature, and takes as long: names can not be probed.
         """
         hook = self.hooks.get(subscription)
         try:
-            verify_signature(hook.secrets if hook else _NOBODYS, body.reveal(), _all(headers, b"x-signature"))
+            verify_signature(hook.secrets if hook else _NOBODYS, body.reveal(), head.all(b"x-signature"))
         except Problem:
             if self.unsigned.take(address, self.now()):
                 raise
@@ -107,7 +102,7 @@ class Webhooks(Struct, frozen=True):
         self,
         subscription: str,
         hook: Hook,
-        headers: Sequence[tuple[bytes, bytes]],
+        head: Head,
         body: Phi[bytes],
         correlation: str,
     ) -> tuple[str, Changed | DeletionClaimed]:
@@ -119,7 +114,7 @@ class Webhooks(Struct, frozen=True):
             raise Problem(Code.BAD_BODY, "body")
         if resource:
             return _changed(hook, resource)
-        deleted = _all(headers, b"x-medplum-deleted-resource")
+        deleted = head.all(b"x-medplum-deleted-resource")
         named = _DELETED.fullmatch(deleted[0]) if len(deleted) == 1 else None
         if named is None:
             raise Problem(Code.BAD_BODY, "x-medplum-deleted-resource")
@@ -152,12 +147,3 @@ def _changed(hook: Hook, resource: Mapping[str, object]) -> tuple[str, Changed]:
         raise Problem(Code.BAD_BODY, ".".join(map(str, place))) from None
     id = hook.ids.change(changed.project, changed.type, changed.id, changed.version, changed.generation)
     return id, changed
-
-
-def _all(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> list[str]:
-    return [value.decode("latin-1") for key, value in headers if key == name]
-
-
-def _text(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> str | None:
-    values = _all(headers, name)
-    return values[0] if len(values) == 1 else None

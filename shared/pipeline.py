@@ -11,7 +11,7 @@ Nothing here can hold a resource: this module is imported beyond the door.
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any
 
@@ -25,6 +25,7 @@ from shared.events.decode import decode
 from shared.events.envelope import Event
 from shared.events.push import Push, parse
 from shared.gates import Gates
+from shared.head import Head
 from shared.identity.push import PushTokens, credential
 from shared.ledger.port import FINAL, Lease, Ledger, State
 from shared.settings import Settings
@@ -32,8 +33,6 @@ from shared.subscriber import Route, Subscription
 from shared.telemetry.metrics import IN_FLIGHT, LEASE_WAITS, QUARANTINED
 from shared.telemetry.report import failed, finished, follow, stopped
 from shared.telemetry.spans import message_span, trace_in_hand
-
-type Headers = Sequence[tuple[bytes, bytes]]  # lower-case names, as ASGI gives them
 
 UNKNOWN_FAILURES = 3  # leases after which a failure that nobody foresaw counts as poison
 POLL = 0.1  # seconds between looks at a lease that another worker holds
@@ -71,7 +70,7 @@ class Pipeline:
         self._in_work: set[asyncio.Task[object] | None] = set()
         self._stopping = False
 
-    async def run(self, route: Route, headers: Headers, body: bytes) -> Answer:
+    async def run(self, route: Route, head: Head, body: bytes) -> Answer:
         """The answer to one push request. Raises nothing but CancelledError."""
         if self._stopping or len(self._in_work) >= self._settings.concurrency:
             return _answer(Problem(Code.STOPPING if self._stopping else Code.OVERLOADED))
@@ -80,11 +79,11 @@ class Pipeline:
         IN_FLIGHT.move(1, route.on.handler)
         try:
             async with asyncio.timeout(self._settings.deadline):
-                await self._verify(route, headers)
-                push = parse(headers, body)
+                await self._verify(route, head)
+                push = parse(head.pairs, body)
                 event = self._decode(route, push)
                 with message_span(
-                    route.on.topic, route.on.name, event.traceparent, _hop(headers), push.delivery_attempt
+                    route.on.topic, route.on.name, event.traceparent, head, push.delivery_attempt
                 ) as ended:
                     follow(event)
                     answer = await self._gated(route, event, started + self._settings.deadline - SPARE)
@@ -118,9 +117,9 @@ class Pipeline:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _verify(self, route: Route, headers: Headers) -> None:
+    async def _verify(self, route: Route, head: Head) -> None:
         account, audience = self._callers(route.on.handler)
-        await self._tokens.verify(credential(headers), account=account, audience=audience)
+        await self._tokens.verify(credential(head), account=account, audience=audience)
 
     def _decode(self, route: Route, push: Push) -> Event[Any]:
         if push.subscription and push.shape != "eventarc" and push.subscription.split("/")[-1] != route.on.name:
@@ -233,12 +232,6 @@ class Pipeline:
         problem = await self._set_aside(problem, route.on, None)
         gate.leave(problem.code, self._now(), probe=False)
         return _answer(problem)
-
-
-def _hop(headers: Headers) -> str | None:
-    """The trace context of the request itself: Google's front end writes it. The event's own is in ce-traceparent."""
-    found = [value for name, value in headers if name == b"traceparent"]
-    return found[0].decode("latin-1") if len(found) == 1 else None
 
 
 def _answer(problem: Problem) -> Answer:

@@ -17,9 +17,10 @@ from msgspec import Struct
 
 from handlers.console import forms
 from handlers.console.rights import Person
+from handlers.http import threaded
 from shared.errors import Code
 from shared.settings import Settings
-from shared.telemetry.report import current_request_id, thread_headers
+from shared.telemetry.report import current_request_id
 
 _HERE = Path(__file__).parent
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
@@ -107,12 +108,12 @@ def refusal(code: Code, at: str, *, person: Person | None = None) -> Response:
 
 def html(text: str, status: int = 200) -> Response:
     """An HTML answer with the headers of all."""
-    return Response(text, status, {**HEADERS, **thread_headers()}, "text/html; charset=utf-8")
+    return threaded(Response(text, status, HEADERS, "text/html; charset=utf-8"))
 
 
 def see(path: str) -> Response:
     """Go there, with GET: what was sent is done, and is not sent again on reload."""
-    return Response(status_code=303, headers={**HEADERS, **thread_headers(), "location": path})
+    return threaded(Response(status_code=303, headers={**HEADERS, "location": path}))
 
 
 def count(number: float) -> str:

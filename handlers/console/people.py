@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from handlers.console.rights import Person, person
 from shared.errors import Code, Problem
+from shared.head import Head
 from shared.identity.people import Known, PersonTokens
 from shared.identity.push import credential
 from shared.ledger.port import Lease, Ledger
@@ -55,12 +56,13 @@ class People(Struct, frozen=True):
         return self._sealed({"email": known.email, "groups": sorted(known.groups), "until": now + SESSION_SECONDS})
 
     async def _known(self, request: Request) -> Known:
-        assertions = [value for name, value in request.scope["headers"] if name == ASSERTION]
+        head = Head(request.scope["headers"])
+        assertions = head.all(ASSERTION)
         if self.proxy is not None and assertions:
             if len(assertions) > 1:  # two could be understood in two ways
                 raise Problem(Code.BAD_TOKEN, "x-goog-iap-jwt-assertion")
-            return await self.proxy.verify(assertions[0].decode("latin-1"))
-        if self.tokens is not None and (sent := credential(request.scope["headers"])) is not None:
+            return await self.proxy.verify(assertions[0])
+        if self.tokens is not None and (sent := credential(head)) is not None:
             scheme, _, token = sent.partition(" ")
             return await self.tokens.verify(token if scheme.lower() == "bearer" else "")
         if self.logins is not None and (cookie := request.cookies.get(SESSION)):

@@ -20,6 +20,7 @@ from handlers.console.rights import Person, Right
 from handlers.console.wiring import Console
 from handlers.http import Body
 from shared.errors import Code, Problem
+from shared.head import Head
 from shared.limits import Room
 from shared.telemetry.report import bind_request, crashed
 
@@ -173,7 +174,7 @@ async def _answered(
 
 
 async def _form(request: Request, allowed: frozenset[str], room: Room) -> Fields:
-    async with Body(request, FORM_LIMIT, room) as body:
+    async with Body(Head(request.scope["headers"]), request.receive, FORM_LIMIT, room) as body:
         return form_of(request, body, allowed)
 
 

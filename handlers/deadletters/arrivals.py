@@ -22,8 +22,8 @@ from shared.deadletters.port import Entry, Index, Plan, Stage, State
 from shared.errors import Code, Problem
 from shared.events.envelope import Message
 from shared.events.push import decoded
+from shared.head import Head
 from shared.identity.push import PushTokens, credential
-from shared.pipeline import Headers
 from shared.settings import Settings
 from shared.strict_json import NotStrictJson, parse_object
 from shared.telemetry.report import indexed
@@ -41,10 +41,10 @@ class Arrivals(Struct, frozen=True):
     ledgers: Ledgers
     now: Callable[[], float]
 
-    async def receive(self, headers: Headers, body: bytes) -> None:
+    async def receive(self, head: Head, body: bytes) -> None:
         """Keep a record. Raises Problem: NO_TOKEN, BAD_TOKEN, WRONG_CALLER; BAD_BODY; LEDGER_DOWN, KEYS_DOWN."""
         await self.tokens.verify(
-            credential(headers), account=self.settings.account(INDEX), audience=self.settings.audience(INDEX)
+            credential(head), account=self.settings.account(INDEX), audience=self.settings.audience(INDEX)
         )
         entry = await self.keep(delivered(body))
         indexed(entry)

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from handlers.deadletters.desk import Desk
 from handlers.deadletters.running import Pace
+from shared.head import Head
 from shared.identity.push import PushTokens, credential
-from shared.pipeline import Headers
 from shared.settings import Settings
 
 ACCOUNT = "dead-letters"
@@ -24,10 +24,10 @@ class Task(Struct, frozen=True):
     tokens: PushTokens
     desk: Desk
 
-    async def run(self, headers: Headers) -> None:
+    async def run(self, head: Head) -> None:
         """Replay. Raises Problem: NO_TOKEN, BAD_TOKEN, WRONG_CALLER; LEDGER_DOWN, PUBSUB_DOWN."""
         await self.tokens.verify(
-            credential(headers), account=self.settings.account(ACCOUNT), audience=self.settings.dead_letters_url
+            credential(head), account=self.settings.account(ACCOUNT), audience=self.settings.dead_letters_url
         )
         until = self.desk.now() + self.settings.deadline - _SPARE
         await self.desk.recovered(_PACE, stop=lambda: self.desk.now() >= until)

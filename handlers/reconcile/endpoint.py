@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from handlers.reconcile.rounds import Rounds
 from shared.errors import Code, Problem
+from shared.head import Head
 from shared.identity.push import PushTokens, credential
-from shared.pipeline import Headers
 from shared.settings import Settings
 from shared.telemetry.report import reconciled
 
@@ -24,10 +24,10 @@ class Task(Struct, frozen=True):
     tokens: PushTokens
     rounds: Rounds
 
-    async def run(self, headers: Headers) -> None:
+    async def run(self, head: Head) -> None:
         """Sweep. Raises Problem: NO_TOKEN, BAD_TOKEN, WRONG_CALLER; BUSY; what ended a type's sweep early."""
         await self.tokens.verify(
-            credential(headers),
+            credential(head),
             account=self.settings.account("reconcile"),
             audience=self.settings.reconcile_url,
         )

@@ -13,12 +13,13 @@ import binascii
 import json
 import re
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
 
 from shared.errors import Code, Problem
+from shared.head import Headers
 from shared.strict_json import NotStrictJson, parse_object
 
 MESSAGE_PUBLISHED = "google.cloud.pubsub.topic.v1.messagePublished"
@@ -50,7 +51,7 @@ class Push(Struct, frozen=True):
     ordering_key: str = ""
 
 
-def parse(headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Push:
+def parse(headers: Headers, body: bytes) -> Push:
     """The push in a request; header names in lower case. Raises Problem: MALFORMED_ENVELOPE, MALFORMED_EVENT."""
     attributes, others = _headers(headers)
     content_type = others.get("content-type", "")
@@ -70,7 +71,7 @@ def parse(headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Push:
     return _wrapped(_object(content_type, body), "wrapped")
 
 
-def _headers(headers: Sequence[tuple[bytes, bytes]]) -> tuple[dict[str, str], dict[str, str]]:
+def _headers(headers: Headers) -> tuple[dict[str, str], dict[str, str]]:
     """The event's attributes, without their `ce-`, and what else the headers say of it; each of them once."""
     attributes: dict[str, str] = {}
     others: dict[str, str] = {}
@@ -82,7 +83,7 @@ def _headers(headers: Sequence[tuple[bytes, bytes]]) -> tuple[dict[str, str], di
         else:
             continue
         text = value.decode("latin-1")
-        if name in given or not _printable(text):
+        if name in given or not (text.isascii() and text.isprintable() and len(text) <= _LONGEST):
             raise Problem(Code.MALFORMED_EVENT, _place(raw.decode("latin-1")))
         given[name] = text
     return attributes, others

@@ -7,12 +7,13 @@ so a verified one is remembered until it runs out.
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from typing import final
 
 from msgspec import Struct
 
 from shared.errors import Code, Problem
+from shared.head import Head
 from shared.identity.jws import in_time, signed_claims, well_formed
 from shared.identity.keys import SigningKeys
 
@@ -29,12 +30,12 @@ class Caller(Struct, frozen=True):
     until: float
 
 
-def credential(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
-    """The Authorization header, names in lower case. Two of them could be understood in two ways: Problem(BAD_TOKEN)."""
-    given = [value for name, value in headers if name == b"authorization"]
+def credential(head: Head) -> str | None:
+    """The Authorization header. Two of them could be understood in two ways: Problem(BAD_TOKEN)."""
+    given = head.all(b"authorization")
     if len(given) > 1:
         raise Problem(Code.BAD_TOKEN, "authorization")
-    return given[0].decode("latin-1") if given else None
+    return given[0] if given else None
 
 
 class PushTokens:

@@ -13,7 +13,7 @@ from shared.telemetry.logs import THREAD, Severity, log, start_logging, where
 from shared.telemetry.metrics import EVENT_AGE, MESSAGE_SECONDS, MESSAGES, WEBHOOKS
 from shared.telemetry.spans import start_spans, trace_in_hand
 
-_HEADERS = (("x-request-id", "request_id"), ("x-correlation-id", "correlation_id"), ("x-trace-id", "trace"))
+_HEADERS = ((b"x-request-id", "request_id"), (b"x-correlation-id", "correlation_id"), (b"x-trace-id", "trace"))
 
 
 def start_telemetry(settings: Settings) -> None:
@@ -56,10 +56,10 @@ def follow(event: Event[Any]) -> None:
         THREAD.set({**thread, "event_id": event.id, "correlation_id": event.correlation, "trace": trace})
 
 
-def thread_headers() -> dict[str, str]:
+def thread_headers() -> list[tuple[bytes, bytes]]:
     """The thread, for an answer: which request this was, and what it belongs to."""
     thread = THREAD.get()
-    return {header: thread[field] for header, field in _HEADERS if field in thread}
+    return [(header, thread[field].encode()) for header, field in _HEADERS if field in thread]
 
 
 def finished(

@@ -26,6 +26,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from shared.errors import Code, Problem
+from shared.head import Head
 from shared.settings import Settings
 from shared.telemetry.metrics import DROPPED
 from shared.telemetry.trace import child, is_traceparent, trace_id
@@ -101,7 +102,7 @@ def stop_spans(within: float) -> None:
 
 
 def message_span(
-    topic: str, subscription: str, traceparent: str, hop: str | None, attempt: int | None
+    topic: str, subscription: str, traceparent: str, head: Head, attempt: int | None
 ) -> AbstractContextManager[Ended]:
     """The span of one message in work. Call what it gives with the code under which the message ended."""
     if _tracer is None:
@@ -110,15 +111,15 @@ def message_span(
     if attempt is not None:
         attributes["messaging.gcp_pubsub.message.delivery_attempt"] = attempt
     links = (Link(_context(traceparent)),)
-    return _recorded(_tracer, f"process {topic}", SpanKind.CONSUMER, attributes, parent=_hop(hop), links=links)
+    return _recorded(_tracer, f"process {topic}", SpanKind.CONSUMER, attributes, parent=_hop(head), links=links)
 
 
-def webhook_span(hop: str | None) -> AbstractContextManager[Ended]:
+def webhook_span(head: Head) -> AbstractContextManager[Ended]:
     """The span of one webhook whose signature is good."""
     if _tracer is None:
         return _OFF
     attributes = {"http.request.method": "POST", "http.route": _HOOK.partition(" ")[2]}
-    return _recorded(_tracer, _HOOK, SpanKind.SERVER, attributes, parent=_hop(hop))
+    return _recorded(_tracer, _HOOK, SpanKind.SERVER, attributes, parent=_hop(head))
 
 
 def send_span(topic: str, traceparent: str, *, door: bool = False) -> "AbstractContextManager[str]":
@@ -255,8 +256,10 @@ def _here() -> SpanContext:
     return trace.get_current_span().get_span_context()
 
 
-def _hop(header: str | None) -> SpanContext | None:
-    return _context(header) if header is not None and is_traceparent(header) else None
+def _hop(head: Head) -> SpanContext | None:
+    """The trace context of the request itself: Google's front end writes it. The event's own is in ce-traceparent."""
+    given = head.one(b"traceparent")
+    return _context(given) if given is not None and is_traceparent(given) else None
 
 
 def _context(traceparent: str) -> SpanContext:

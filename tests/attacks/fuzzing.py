@@ -14,6 +14,7 @@ from handlers.webhook import Hook, Webhooks
 from shared.errors import Problem
 from shared.events.decode import decode
 from shared.events.push import parse
+from shared.head import Head
 from shared.identity.event_ids import EventIds
 from shared.limits import Allowance, Recent
 from shared.phi import Phi
@@ -90,7 +91,7 @@ class _Ingress:
         signature = hmac.new(HOOK_SECRET.encode(), body, hashlib.sha256).hexdigest().encode()
         given = [*((name, value) for name, value in headers if name != b"x-signature"), (b"x-signature", signature)]
         self._publisher.published.clear()
-        running = self._webhooks.receive("clinic", given, Phi(body), address="192.0.2.1")
+        running = self._webhooks.receive("clinic", Head(given), Phi(body), address="192.0.2.1")
         try:
             running.send(None)  # nothing that it awaits ever waits
         except StopIteration:

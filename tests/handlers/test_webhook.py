@@ -11,6 +11,7 @@ import pytest
 from handlers.webhook import Hook, Webhooks
 from shared.errors import Code, Problem
 from shared.events.envelope import Message
+from shared.head import Head
 from shared.identity.event_ids import EventIds
 from shared.limits import Allowance, Recent
 from shared.phi import Phi
@@ -57,7 +58,7 @@ class Ingress:
 
     async def send(self, body: bytes, given: list[tuple[bytes, bytes]] | None = None, path: str = "clinic") -> str:
         return await self.webhooks.receive(
-            path, headers(body) if given is None else given, Phi(body), address="192.0.2.1"
+            path, Head(headers(body) if given is None else given), Phi(body), address="192.0.2.1"
         )
 
     async def refused(

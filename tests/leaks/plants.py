@@ -428,8 +428,8 @@ def _() -> Iterator[None]:
     last = {"text": ""}
 
     def headers(original: Any) -> Any:
-        def made() -> dict[str, str]:
-            return {**original(), "x-last-error": last["text"]}
+        def made() -> list[tuple[bytes, bytes]]:
+            return [*original(), (b"x-last-error", last["text"].encode())]
 
         return made
 

@@ -8,6 +8,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode, TraceFlags, get_tracer
 
 from shared.errors import Code, Problem
+from shared.head import Head
 from shared.telemetry import spans as recording
 from shared.telemetry.spans import (
     client_span,
@@ -21,6 +22,7 @@ from shared.telemetry.spans import (
 from tests.tenant import settings
 
 TRACE = f"00-{'1' * 32}-{'2' * 16}-01"
+HOP = Head([(b"traceparent", TRACE.encode())])
 CANARY = "Canaryfamily"
 
 
@@ -33,9 +35,9 @@ def spans() -> Iterator[InMemorySpanExporter]:
 
 
 def test_every_kind_of_span_has_a_form_that_may_leave(spans: InMemorySpanExporter) -> None:
-    with webhook_span(TRACE), send_span("fhir.changed", TRACE):
+    with webhook_span(HOP), send_span("fhir.changed", TRACE):
         pass
-    with message_span("fhir.validated", "fhir.validated--deid", TRACE, None, 3) as ended:
+    with message_span("fhir.validated", "fhir.validated--deid", TRACE, Head(()), 3) as ended:
         for name in ("medplum read", "dlp deidentify", "bigquery append", "ledger claim"):
             with client_span(name):
                 pass
@@ -70,7 +72,7 @@ def test_a_failure_leaves_a_code_and_no_text_in_its_span(
 ) -> None:
     with (
         pytest.raises(Exception, match="Canary"),
-        message_span("fhir.validated", "fhir.validated--deid", TRACE, None, 1),
+        message_span("fhir.validated", "fhir.validated--deid", TRACE, Head(()), 1),
     ):
         raise error
     [span] = spans.get_finished_spans()
@@ -145,7 +147,7 @@ def test_the_resource_tells_neither_the_command_line_nor_the_environment(
 
 def test_nothing_is_loaded_or_recorded_where_the_settings_ask_for_none() -> None:
     assert recording._tracer is None
-    with message_span("fhir.validated", "fhir.validated--deid", TRACE, TRACE, 1) as ended, webhook_span(TRACE):
+    with message_span("fhir.validated", "fhir.validated--deid", TRACE, HOP, 1) as ended, webhook_span(HOP):
         ended(Code.BUSY)
     with send_span("fhir.validated", TRACE) as traceparent:
         assert traceparent == TRACE

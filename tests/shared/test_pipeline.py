@@ -18,6 +18,7 @@ from shared.effects import Effect, Publish
 from shared.errors import Code, Problem
 from shared.events.data import Act, Changed, Committed, Validated
 from shared.events.envelope import Event
+from shared.head import Head
 from shared.identity.keys import SigningKeys
 from shared.identity.push import PushTokens
 from shared.ledger.memory import MemoryLedger
@@ -98,7 +99,9 @@ class House:
     ) -> Answer:
         headers = more.pop("headers", None) or self.headers(event)
         body = more.pop("body", None)
-        return await self.pipeline.run(Route(ON, read, handle), headers, event.message().data if body is None else body)
+        return await self.pipeline.run(
+            Route(ON, read, handle), Head(headers), event.message().data if body is None else body
+        )
 
     def published(self, topic: str) -> list[dict[str, Any]]:
         return [json.loads(message.data) for to, message in self.publisher.published if to == topic]

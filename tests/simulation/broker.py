@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 
 from shared.events.envelope import Message
-from shared.pipeline import Headers
+from shared.head import Headers
 from shared.subscriber import Subscription
 from tests.simulation.process import Weather
 

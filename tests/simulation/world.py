@@ -29,12 +29,13 @@ from shared.events.envelope import Event
 from shared.fhir.audit import Site
 from shared.fhir.reading import Reading
 from shared.fhir.records import Records
+from shared.head import Head, Headers
 from shared.ledger.memo import MemoLedger
 from shared.ledger.port import State
 from shared.ledger.transitions import RETENTION
 from shared.limits import Allowance, Recent
 from shared.phi import Phi
-from shared.pipeline import Headers, Pipeline
+from shared.pipeline import Pipeline
 from shared.sinks.memory_warehouse import MemoryWarehouse
 from shared.subscriber import NOTHING, Route, Subscription
 from shared.telemetry.logs import THREAD, look_again
@@ -93,10 +94,10 @@ class Machine:
         made = _clinical(self.process, fhir, accounts) if clinical else _analytics()
         self.routes = {route.on.handler: self._world.watched(route) for route in made}
 
-    async def run(self, on: Subscription, headers: Headers, body: bytes) -> int:
+    async def run(self, on: Subscription, head: Head, body: bytes) -> int:
         """One push request; its status."""
         await self.process.nap(0)  # a process that stands still takes no request
-        return (await self.pipeline.run(self.routes[on.handler], headers, body)).status
+        return (await self.pipeline.run(self.routes[on.handler], head, body)).status
 
     def _died(self, crash: Crash) -> None:
         self._crashes.remove(crash)
@@ -176,14 +177,14 @@ class World:
             return None
         machine, account = self.weather.dice.one_of(f"{name} to", alive), house.settings(zone)
         token = house.issuer().token(account.account(on.handler), account.audience(on.handler))
-        request = machine.run(on, [*headers, (b"authorization", f"Bearer {token}".encode())], body)
+        request = machine.run(on, Head([*headers, (b"authorization", f"Bearer {token}".encode())]), body)
         task = asyncio.create_task(request)
         done, _ = await asyncio.wait({task}, timeout=ACK_DEADLINE)
         return task.result() if done else None
 
     async def _hook(self, project: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
         try:
-            await self._ingress.receive(f"hook{project}", headers, Phi(body), address="192.0.2.1")
+            await self._ingress.receive(f"hook{project}", Head(headers), Phi(body), address="192.0.2.1")
         except Problem:
             return False
         return True

@@ -21,6 +21,7 @@ from shared.fhir.memory import MemoryFhir
 from shared.fhir.reading import Reading
 from shared.fhir.validation import Rules, Validator
 from shared.fhir.validation.rules import FOLDER, load
+from shared.head import Head
 from shared.identity.event_ids import EventIds
 from shared.identity.keys import SigningKeys
 from shared.identity.push import PushTokens
@@ -71,7 +72,8 @@ class Clinic:
         headers = {"authorization": f"Bearer {token}", **{n.lower(): v for n, v in message.attributes.items()}}
         read = Reading(self.fhir, IDS, "validation", "validation", time.time).read()
         route = validate.bind(read, validator=validator, ids=IDS)
-        return await self.pipeline.run(route, [(n.encode(), v.encode()) for n, v in headers.items()], message.data)
+        head = Head([(n.encode(), v.encode()) for n, v in headers.items()])
+        return await self.pipeline.run(route, head, message.data)
 
     def published(self, topic: str) -> list[Message]:
         return [message for to, message in self.publisher.published if to == topic]
