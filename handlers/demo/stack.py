@@ -70,6 +70,7 @@ async def embedded(
     observe: Callable[[str, Message], None],
     zones: Sequence[Zone] = (Zone.ALL,),
     time_scale: float = TIME_SCALE,
+    workers: int = WORKERS,
     **changed: object,
 ) -> AsyncIterator[Stack]:
     """Start everything; stop everything. `directory` takes the ledger and the log; `changed` are settings.
@@ -143,7 +144,7 @@ async def embedded(
             alone = zone is Zone.ALL
             using = settings if alone else _of_zone(settings, zone, urls[zone], directory)
             log = directory / ("service.log" if alone else f"{zone}.log")
-            services[zone] = Service(using, port, log, WORKERS if alone else 1)
+            services[zone] = Service(using, port, log, workers if alone else 1)
             await services[zone].start()
             stack.push_async_callback(services[zone].stop)
         addresses = {
