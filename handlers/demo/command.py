@@ -15,12 +15,11 @@ from pathlib import Path
 
 import uvloop
 
-from handlers.deadletters.command import RUNNING_DEMO
 from handlers.demo.beside import beside
 from handlers.demo.display import Display
+from handlers.demo.operated import operated
 from handlers.demo.run import AUDIT, Demo
-from handlers.demo.service import environment_of
-from handlers.demo.stack import CONSOLE, OPERATOR, PROJECT, PROJECT_NUMBER, RETRY, UNTOLD, Stack, embedded
+from handlers.demo.stack import CONSOLE, PROJECT, Stack, embedded
 from handlers.demo.summary import Summary
 from shared.local.faults import Faults
 
@@ -110,26 +109,13 @@ def _report(display: Display, summary: Summary, plant: str | None) -> None:
 
 async def _leave_running(display: Display, demo: Demo, stack: Stack) -> None:
     """Until Ctrl-C, with one poisoned event to find, and the way to reach the parts for `./dev dlq`."""
-    RUNNING_DEMO.parent.mkdir(exist_ok=True)
-    RUNNING_DEMO.touch(mode=0o600)
-    operators = {stack.tenant.name: {"id": OPERATOR.id, "secret": OPERATOR.secret.get_secret_value()}}
-    for_operators = {
-        "STARVIT_PROJECT_NUMBER": PROJECT_NUMBER,
-        "STARVIT_UNTOLD": json.dumps({stack.tenant.name: [UNTOLD]}),
-        "STARVIT_OPERATORS": json.dumps(operators),
-        "STARVIT_BACKOFF_LEAST": str(RETRY.least),
-        "STARVIT_BACKOFF_MOST": str(RETRY.most),
-    }
-    RUNNING_DEMO.write_text(json.dumps(environment_of(stack.settings) | for_operators))
-    try:
+    display.step("granting what a deployment has, for ./dev doctor to find it in good order")
+    async with operated(stack), beside(stack) as page:
         await demo.poison(stack)
-        async with beside(stack) as page:
-            display.table("Running until Ctrl-C", {**stack.addresses, "a resource beside its row": page})
-            for who, link in _logins(stack).items():
-                print(f"console, {who}, once:\n  {link}", file=sys.stderr, flush=True)  # no table may wrap a link
-            await _watch(display, stack)
-    finally:
-        RUNNING_DEMO.unlink(missing_ok=True)
+        display.table("Running until Ctrl-C", {**stack.addresses, "a resource beside its row": page})
+        for who, link in _logins(stack).items():
+            print(f"console, {who}, once:\n  {link}", file=sys.stderr, flush=True)  # no table may wrap a link
+        await _watch(display, stack)
 
 
 def _logins(stack: Stack) -> dict[str, str]:

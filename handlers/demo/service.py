@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,13 +99,17 @@ def environment_of(settings: Settings) -> dict[str, str]:
     """The settings as the environment variables that the service reads, secrets revealed."""
     plain = settings.model_dump(mode="json", exclude={"zone", "tenants", "tenants_file", "console_key"})
     plain["console_key"] = settings.console_key.get_secret_value() if settings.console_key else ""
-    variables = {f"STARVIT_{name.upper()}": _text(value) for name, value in plain.items() if value != ""}
-    tenants = [_revealed(tenant.model_dump()) for tenant in settings.tenants]
-    return {**variables, "ZONE": settings.zone, "STARVIT_TENANTS": json.dumps(tenants), "STARVIT_HOST": "127.0.0.1"}
+    plain["tenants"] = [tenant.model_dump() for tenant in settings.tenants]
+    return {**variables(plain), "ZONE": settings.zone, "STARVIT_HOST": "127.0.0.1"}
+
+
+def variables(fields: Mapping[str, object]) -> dict[str, str]:
+    """Settings' fields as environment variables, secrets revealed; an empty one is none."""
+    return {f"STARVIT_{name.upper()}": _text(value) for name, value in fields.items() if value != ""}
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(_revealed(value))
 
 
 def _revealed(value: object) -> object:
