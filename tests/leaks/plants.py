@@ -193,7 +193,7 @@ def _() -> Iterator[None]:
                 raise ValueError(f"not an address: {value!r}")
 
     with (
-        after(Pipeline, "run", lambda _, __, headers, ___: trusting(headers)),
+        after(Pipeline, "run", lambda _, __, head, ___: trusting(head.pairs)),
         patch("handlers.endpoints.guarded", lambda endpoint: endpoint),
     ):
         yield
