@@ -60,16 +60,12 @@ class Bounded(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        self._head += len(url)
-        if self._head > HEAD_BYTES:
-            self._stop()
         super().on_url(url)
+        self._grown(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head += len(name) + len(value) + 4
-        if self._head > HEAD_BYTES:
-            self._stop()
         super().on_header(name, value)
+        self._grown(len(name) + len(value) + 4)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -87,9 +83,11 @@ class Bounded(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         self._refuse(Code.HEAD_TOO_LARGE if self._large else Code.BAD_REQUEST)
 
-    def _stop(self) -> None:
-        self._large = True
-        raise ValueError  # the parser stops, and the refusal above is sent
+    def _grown(self, size: int) -> None:
+        self._head += size
+        if self._head > HEAD_BYTES:
+            self._large = True
+            raise ValueError  # the parser stops, and the refusal above is sent
 
     def _within(self, seconds: float | None) -> None:
         self._seconds, self._timed = seconds, False

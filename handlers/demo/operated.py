@@ -2,7 +2,7 @@
 
     the running stack ─► `./dev provision --apply`'s own areas ─► its settings in a file ─► ./dev doctor, dlq, provision …
 
-The demo itself does without: stand-ins ask nobody for rights, and to grant some ninety takes a few seconds.
+The demo itself does without: its stand-ins ask nobody for rights.
 """
 
 import json

@@ -83,7 +83,7 @@ def _headers(headers: Headers) -> tuple[dict[str, str], dict[str, str]]:
         else:
             continue
         text = value.decode("latin-1")
-        if name in given or not (text.isascii() and text.isprintable() and len(text) <= _LONGEST):
+        if name in given or not _printable(text):
             raise Problem(Code.MALFORMED_EVENT, _place(raw.decode("latin-1")))
         given[name] = text
     return attributes, others
