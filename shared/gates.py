@@ -13,7 +13,8 @@ Left out: knowledge shared between instances. Each finds out for itself, within 
 """
 
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from shared.errors import Code, End, Problem
 from shared.telemetry.metrics import GATES_SHUT, OTHER
@@ -25,8 +26,7 @@ _PAUSE = 60.0  # seconds between two tries of a handler that finds only poison
 _NOBODYS_FAULT = frozenset({Code.BUSY, Code.LEASE_LOST, Code.UNEXPECTED, Code.OVERLOADED, Code.STOPPING})
 
 
-@dataclass(slots=True)
-class Gate:
+class Gate(Struct):
     """The gate of one handler and tenant. `limit` of the last WINDOW messages may be poison. Times are in seconds."""
 
     limit: int

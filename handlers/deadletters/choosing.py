@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 import orjson
+from msgspec import Struct, structs
 
 from handlers.deadletters.records import RECOVERABLE
 from shared.deadletters.port import Entry, Index, Place
@@ -14,8 +14,7 @@ _PAGE, _TEXTS = 2000, 10_000
 _AGES = (("under an hour", 3600), ("under a day", 86_400), ("under a week", 7 * 86_400), ("older", None))
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """All that is given must hold; what is empty does not count. `since` is included, `until` is not."""
 
     code: str = ""  # what it was set aside under, or its last attempt ended with
@@ -45,7 +44,9 @@ class Filter:
     def given(self) -> dict[str, object]:
         """What is asked for, as JSON has it."""
         return {
-            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items() if value
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in structs.asdict(self).items()
+            if value
         }
 
 

@@ -21,10 +21,9 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from copy import replace
-from dataclasses import asdict, fields
 from pathlib import Path
 
-import orjson
+import msgspec
 
 from handlers.deadletters.choosing import Filter, moment
 from handlers.deadletters.desk import Desk
@@ -108,7 +107,7 @@ async def _export(desk: Desk, options: argparse.Namespace) -> int:
 
 def _table() -> Callable[[list[Entry]], None]:
     """Writes pages as CSV, after its header."""
-    names = [field.name for field in fields(Entry)]
+    names = list(Entry.__struct_fields__)
     writer = csv.writer(sys.stdout)
     writer.writerow(names)
     return lambda page: writer.writerows([getattr(one, name) for name in names] for one in page)
@@ -128,7 +127,7 @@ async def _show(desk: Desk, options: argparse.Namespace) -> int:
     life = await desk.event(options.event)
     if life is None:
         return _REFUSED
-    _say(asdict(life))
+    _say(life)
     return _GOOD
 
 
@@ -143,17 +142,17 @@ async def _plan(desk: Desk, options: argparse.Namespace) -> int:
 
 async def _plans(desk: Desk, _: argparse.Namespace) -> int:
     for plan in await desk.plans():
-        _say(asdict(plan))
+        _say(plan)
     return _GOOD
 
 
 async def _approve(desk: Desk, options: argparse.Namespace) -> int:
-    _say(asdict(await desk.approve(options.plan, _who(options))))
+    _say(await desk.approve(options.plan, _who(options)))
     return _GOOD
 
 
 async def _cancel(desk: Desk, options: argparse.Namespace) -> int:
-    _say(asdict(await desk.cancel(options.plan, _who(options))))
+    _say(await desk.cancel(options.plan, _who(options)))
     return _GOOD
 
 
@@ -161,7 +160,7 @@ async def _replay(desk: Desk, options: argparse.Namespace) -> int:
     if options.recovered:
         plans = await desk.recovered(_pace(options))
         for plan in plans:
-            _say(asdict(plan))
+            _say(plan)
         return _GOOD if all(plan.stage is Stage.DONE for plan in plans) else _REFUSED
     id = options.plan[0] if len(options.plan) == 1 and not await _is_event(desk, options.plan[0]) else ""
     if not id:
@@ -249,11 +248,11 @@ def _line(one: Entry, outcome: str) -> dict[str, object]:
 
 
 def _say(line: object) -> None:
-    _write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+    _write(msgspec.json.encode(line) + b"\n")
 
 
 def _say_all(page: list[Entry]) -> None:
-    _write(b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in page))
+    _write(msgspec.json.Encoder().encode_lines(page))
 
 
 def _write(lines: bytes) -> None:

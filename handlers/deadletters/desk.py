@@ -12,11 +12,10 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from functools import partial
 from uuid import uuid4
 
-from msgspec import structs
+from msgspec import Struct, field, structs
 
 from handlers import catalog
 from handlers.deadletters import choosing
@@ -38,16 +37,14 @@ _ANY, _PACE = Filter(), Pace()
 _LOOKS = 20  # pages of the index that one page of records may cost
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """A page of records, oldest first; `next` is where the following one begins, or None."""
 
     entries: list[Entry]
     next: Place | None
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(Struct, frozen=True):
     """All that is known of an event: what lies or lay aside, and each handler's record of its attempts."""
 
     event: str
@@ -58,8 +55,7 @@ class Life:
     trace_url: str
 
 
-@dataclass(slots=True)
-class Desk:
+class Desk(Struct):
     """`holding` opens the `--hold` subscriptions of a run. `now` is seconds since the epoch."""
 
     settings: Settings

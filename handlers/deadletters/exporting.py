@@ -8,10 +8,11 @@ off says `stopped`, with the number of lines that were given out until then. A c
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 from uuid import uuid4
+
+from msgspec import Struct, field
 
 from handlers.deadletters.accounts import Accounts
 from handlers.deadletters.choosing import Filter, each
@@ -22,8 +23,7 @@ from shared.events.data import OperationExported
 WITHOUT_REASON = "export"
 
 
-@dataclass(slots=True)
-class Export:
+class Export(Struct):
     """One copy, under a random name. `now` is seconds since the epoch."""
 
     index: Index

@@ -12,9 +12,8 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from copy import replace
-from dataclasses import dataclass, field
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from handlers.deadletters.accounts import Accounts
 from handlers.deadletters.choosing import Filter, each, instant
@@ -30,8 +29,7 @@ _REASON = re.compile(r"[A-Za-z0-9 ,.:;#/()_'\-]{3,200}")
 _IDENTIFIER = re.compile(r"\d{6,}|\d{3}-\d{2}-\d{4}|\d{4}-\d\d-\d\d|[0-9a-f]{8}-[0-9a-f]{4}-|@")
 
 
-@dataclass(slots=True)
-class _Sum:
+class _Sum(Struct):
     """What a walk has seen. The hash is of text that no field can imitate: JSON, one line for each message."""
 
     hash: "hashlib._Hash"

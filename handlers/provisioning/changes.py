@@ -1,9 +1,10 @@
 """A difference between what is wanted and what was found, and the port that finds and mends it."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct, field
 
 
 class Act(StrEnum):
@@ -17,8 +18,7 @@ class Act(StrEnum):
     UNSEEN = "unseen"  # this server does not have such things (Google's emulator has no IAM)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One thing. `fields` has what differs: name → (found, wanted). `done`: it was applied, or deleted."""
 
     area: str

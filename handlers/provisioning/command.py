@@ -11,8 +11,8 @@ import asyncio
 import json
 import sys
 from collections import Counter
-from dataclasses import asdict
 
+from msgspec import structs
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
@@ -58,7 +58,7 @@ async def _print(settings: Settings, deployment: Deployment, only: list[str], op
             counts["done" if change.done else change.act] += 1
             named.discard(change.name)
             if options.json:
-                print(json.dumps(asdict(change)), flush=True)
+                print(json.dumps(structs.asdict(change)), flush=True)
             elif change.how == HERE:
                 absent[change.kind] += 1
             elif change.act is not Act.KEEP:

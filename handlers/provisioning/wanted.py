@@ -12,8 +12,9 @@ A handler that a deployment does not serve has no subscription, and neither a qu
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from handlers import catalog
 from handlers.provisioning.deployment import Deployment
@@ -27,8 +28,7 @@ KEPT = 7 * _DAY  # Pub/Sub's default, said aloud so that a drift is seen
 LABELS = {"app": "starvit-events", "managed-by": "dev-provision"}
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """Backoff of redelivery, in seconds. An outage of hours must not reach `max_attempts`."""
 
     least: float = 10

@@ -10,9 +10,9 @@ import json
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, fields
 from datetime import datetime
 
+from msgspec import structs
 from pydantic import ValidationError
 
 from handlers.deadletters.command import settings as running_settings
@@ -23,7 +23,7 @@ from shared.errors import Problem
 from shared.settings import Settings
 
 _GOOD, _LEFT, _WRONG_USAGE = 0, 1, 2
-_COLUMNS = [field.name for field in fields(Findings) if field.name not in ("project", "type", "stopped", "failed")]
+_COLUMNS = [name for name in Findings.__struct_fields__ if name not in ("project", "type", "stopped", "failed")]
 
 
 def run_reconcile(options: argparse.Namespace) -> int:
@@ -86,7 +86,7 @@ async def _print(
         async for found in work(rounds):
             left |= found.stopped or bool(found.failed or found.set_aside or found.hidden) or not (apply or found.clean)
             if as_json:
-                print(json.dumps(asdict(found)), flush=True)
+                print(json.dumps(structs.asdict(found)), flush=True)
             elif found.there or found.rows or found.failed:
                 print(_row(found), flush=True)
     return _LEFT if left else _GOOD

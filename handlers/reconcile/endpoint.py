@@ -3,9 +3,7 @@
 The caller is one service account, by its identity token. Nothing of the request's body is read.
 """
 
-from dataclasses import asdict
-
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from handlers.reconcile.rounds import Rounds
 from shared.errors import Code, Problem
@@ -33,7 +31,7 @@ class Task(Struct, frozen=True):
         )
         swept = await self.rounds.scheduled(self.rounds.now() + self.settings.deadline - _SPARE)
         for found in swept:
-            reconciled(asdict(found))
+            reconciled(structs.asdict(found))
         for found in swept:
             if found.failed:
                 raise Problem(Code.of(found.failed), "reconcile")

@@ -9,7 +9,6 @@ not published again. What changed a moment ago is left to the next sweep: it is 
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from msgspec import Struct
@@ -30,8 +29,7 @@ _TRIES = 6
 _PASSING = frozenset({Code.MEDPLUM_BUSY, Code.MEDPLUM_DOWN, Code.PUBSUB_DOWN, Code.LEDGER_DOWN, Code.WAREHOUSE_DOWN})
 
 
-@dataclass(slots=True)
-class Findings:
+class Findings(Struct):
     """Of one type of one tenant. Resources count once, however many datasets they are wrong in."""
 
     project: str  # the tenant's public name

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec import to_builtins
+
 from shared.deadletters.port import ASIDE, Entry, Place, Plan
 from shared.deadletters.stored import entry, plan, text
 from shared.firestore import Database, store_down
@@ -141,9 +143,7 @@ def _equal(name: str, value: object) -> Any:
 
 
 def _plain(record: Entry | Plan) -> dict[str, Any]:
-    import orjson
-
-    fields: dict[str, Any] = orjson.loads(orjson.dumps(record))
+    fields: dict[str, Any] = to_builtins(record)
     return fields
 
 

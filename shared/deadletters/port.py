@@ -13,9 +13,10 @@ whose text has their order, or seconds since the epoch.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 
 class State(StrEnum):
@@ -32,8 +33,7 @@ WAITING = frozenset({State.OPEN, State.AGAIN, State.LOOPING})  # in no plan
 ASIDE = WAITING | {State.PLANNED}  # lies aside still
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One message that lies aside. Pub/Sub may dead-letter an event twice: then it has two, with one `event`."""
 
     topic: str
@@ -83,8 +83,7 @@ class Stage(StrEnum):
     DONE = "done"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Exactly which messages are to be moved. `id` is a hash over them: another selection is another plan."""
 
     id: str

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
+from msgspec import json
 
 from shared.deadletters.port import Entry, Plan, Stage, State
 
 
 def text(record: Entry | Plan) -> str:
     """As JSON text."""
-    return orjson.dumps(record).decode()
+    return json.encode(record).decode()
 
 
 def entry(fields: Mapping[str, Any]) -> Entry:

@@ -28,18 +28,18 @@ DEAD = "127.0.0.1:9"
 CPU_TARGET, MEMORY_TARGET = 1.2, 1.3  # times the imports alone
 
 # Other people's packages that a zone can not do without: what it serves with, what its contract and its settings are made of,
-# what it publishes with; beyond the webhook what it calls Medplum and Google with, and checks tokens with.
+# what it publishes with; beyond the webhook what it reads events with, checks tokens with, and calls Medplum and Google with.
 _EVERYWHERE = (
     "gunicorn.app.wsgiapp",
     "uvicorn_worker",
     "uvloop",
-    "httptools",
+    "uvicorn.protocols.http.httptools_impl",
     "fastapi",
     "pydantic_settings",
     "structlog",
 )
 _PUBLISHES = ("google.pubsub_v1",)
-_CALLED = ("httpx", "cryptography.hazmat.primitives.asymmetric.rsa")
+_CALLED = ("httpx", "jwt", "cryptography.hazmat.primitives.asymmetric.rsa", "cloudevents.core.v1.event")
 UNAVOIDABLE = {
     "ingress": (*_EVERYWHERE, *_PUBLISHES),
     "clinical": (*_EVERYWHERE, *_PUBLISHES, *_CALLED, "google.cloud.dlp_v2"),

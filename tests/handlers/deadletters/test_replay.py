@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from handlers.deadletters.choosing import Filter, each
 from handlers.deadletters.running import Pace
@@ -300,9 +300,9 @@ async def test_nothing_that_an_operator_sees_names_a_resource() -> None:
         assert life is not None
         seen: list[object] = [
             await made.desk.counts(),
-            [asdict(one) for one in (await made.desk.records(every=True)).entries],
-            asdict(life),
-            [asdict(one) for one in await made.desk.plans()],
+            [to_builtins(one) for one in (await made.desk.records(every=True)).entries],
+            to_builtins(life),
+            [to_builtins(one) for one in await made.desk.plans()],
             [message.data.decode() for topic, message in made.published if topic == "ops.audit"],
         ]
         assert CANARY not in repr(seen)
