@@ -21,15 +21,19 @@ BODY_SECONDS = 60.0
 
 
 class Bounded(HttpToolsProtocol):
-    """A connection. Times run on the loop's clock, one timer at a time, and none for what came in one piece."""
+    """A connection. Times run on the loop's clock, one timer at a time, and none for what came in one piece.
+
+    A head's bytes are counted as they come: to count each header as it is understood was a third of the server's own work.
+    """
 
     head_seconds, body_seconds = HEAD_SECONDS, BODY_SECONDS
     _timer: asyncio.TimerHandle | None = None
     _seconds: float | None = None  # for what is being received now
     _timed = True  # whether the timer is that one's
-    _in_head = True
-    _head = 0  # bytes of this request's head: as they come, and again as they are understood
+    _in_head = False
+    _piece = 0  # bytes of what came last, as long as no request has ended in it
     _loose = 0  # bytes since the request began or its body went on
+    _whole = True  # none of this head came behind another request's end, where its bytes are not told apart
     _large = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -43,31 +47,26 @@ class Bounded(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._loose += len(data)
+        self._piece = len(data)
+        self._loose += self._piece
         super().data_received(data)
-        if self._in_head and not self.transport.is_closing():  # the parser says nothing of a header before its end
-            self._head += len(data)
-            if self._head > 2 * HEAD_BYTES:
+        if self._loose > HEAD_BYTES and not self.transport.is_closing():
+            if self._in_head:
                 self._refuse(Code.HEAD_TOO_LARGE)
-        elif self._loose > 2 * HEAD_BYTES and not self.transport.is_closing():  # nor of a trailer, behind a body
-            self._late()
+            elif self._loose > 2 * HEAD_BYTES:  # of a trailer, behind a body
+                self._late()
         if not self._timed:
             self._time()
 
     def on_message_begin(self) -> None:
-        self._in_head, self._head, self._loose = True, 0, 0
+        self._in_head, self._loose, self._whole = True, self._piece, self._piece > 0
         self._within(self.head_seconds)
         super().on_message_begin()
 
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        self._grown(len(url))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
-        self._grown(len(name) + len(value) + 4)
-
     def on_headers_complete(self) -> None:
+        if (self._loose > HEAD_BYTES or not self._whole) and self._understood() > HEAD_BYTES:
+            self._large = True
+            raise ValueError  # the parser stops, and the refusal below is sent
         self._in_head = False
         self._within(self.body_seconds)
         super().on_headers_complete()
@@ -77,17 +76,16 @@ class Bounded(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._piece = 0
         self._within(None)
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(Code.HEAD_TOO_LARGE if self._large else Code.BAD_REQUEST)
 
-    def _grown(self, size: int) -> None:
-        self._head += size
-        if self._head > HEAD_BYTES:
-            self._large = True
-            raise ValueError  # the parser stops, and the refusal above is sent
+    def _understood(self) -> int:
+        """Bytes of this head, without its first line's version."""
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _within(self, seconds: float | None) -> None:
         self._seconds, self._timed = seconds, False

@@ -139,6 +139,11 @@ class Answer:
         """Bytes of the body that have come and that nobody has taken yet."""
         return self._connection.waiting
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether the next part, or the end, is there: `part` will not wait."""
+        return self._connection.at_hand
+
     async def close(self) -> None:
         """Let go of the connection; what is left of the body is not waited for."""
         if not self._closed:
@@ -175,6 +180,11 @@ class _Connection(asyncio.Protocol):
     def reusable(self) -> bool:
         """The last exchange ended well, its body was taken to the end, and nothing has come since."""
         return self._sound and not self._body
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether a part, or the end, or a failure is there to be taken."""
+        return bool(self._body) or self._complete or self._failure is not None
 
     async def exchange(self, request: bytes) -> None:
         """Send it; returns with the answer's head. Cancelled, or failed, it has closed itself. Raises Broken."""

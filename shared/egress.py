@@ -134,8 +134,11 @@ class _Body(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             while True:
-                async with asyncio.timeout_at(self._until):
+                if self._answer.at_hand:  # a small body has come with its head: no timer for it
                     part = await self._answer.part()
+                else:
+                    async with asyncio.timeout_at(self._until):
+                        part = await self._answer.part()
                 if part is None:
                     return
                 yield part
