@@ -37,7 +37,7 @@ class Batcher[In, Out]:
         self._max_items, self._max_bytes, self._max_wait, self._linger = max_items, max_bytes, max_wait, linger
         self._slots, self._in_flight = in_flight, 0
         self._every, self._next = every, float("-inf")
-        self._waiting: list[tuple[In, asyncio.Future[Out]]] = []
+        self._waiting: list[tuple[In, asyncio.Future[Out], int]] = []  # with the item's weight
         self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._calls: set[asyncio.Task[None]] = set()
@@ -53,7 +53,7 @@ class Batcher[In, Out]:
         if self._waiting and self._bytes + weight > self._max_bytes:
             self._close()
         answer: asyncio.Future[Out] = loop.create_future()
-        self._waiting.append((item, answer))
+        self._waiting.append((item, answer, weight))
         self._bytes += weight
         if len(self._waiting) >= self._max_items or self._bytes >= self._max_bytes:
             self._close()
@@ -88,16 +88,15 @@ class Batcher[In, Out]:
         self._calls.add(call)
         call.add_done_callback(self._ended)
 
-    def _cut(self) -> list[tuple[In, asyncio.Future[Out]]]:
+    def _cut(self) -> list[tuple[In, asyncio.Future[Out], int]]:
         """The next batch within the bounds: the first item always, further ones while they fit."""
-        count, weight = 0, 0
-        for item, _ in self._waiting:
-            weight += self._size(item)
-            if count and (count >= self._max_items or weight > self._max_bytes):
+        count, taken = 0, 0
+        for _, _, weight in self._waiting:
+            if count and (count >= self._max_items or taken + weight > self._max_bytes):
                 break
-            count += 1
+            count, taken = count + 1, taken + weight
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
-        self._bytes = sum(self._size(item) for item, _ in self._waiting)
+        self._bytes -= taken
         return batch
 
     def _ended(self, call: asyncio.Task[None]) -> None:
@@ -106,8 +105,8 @@ class Batcher[In, Out]:
         if self._waiting:
             self._close()
 
-    async def _call(self, batch: list[tuple[In, asyncio.Future[Out]]]) -> None:
-        wanted = [(item, answer) for item, answer in batch if not answer.done()]  # a cancelled caller asks no more
+    async def _call(self, batch: list[tuple[In, asyncio.Future[Out], int]]) -> None:
+        wanted = [(item, answer) for item, answer, _ in batch if not answer.done()]  # a cancelled caller asks no more
         if not wanted:
             return
         try:

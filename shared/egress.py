@@ -134,7 +134,7 @@ class _Body(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             while True:
-                if self._answer.at_hand:  # a small body has come with its head: no timer for it
+                if self._answer.at_hand:  # a small body has come with its head: a timer would be for nothing
                     part = await self._answer.part()
                 else:
                     async with asyncio.timeout_at(self._until):

@@ -178,7 +178,8 @@ async def _read(response: httpx.Response, limit: int) -> bytes | None:
     if declared.isdigit() and int(declared) > limit:
         return None
     parts, size = [], 0
-    async for part in response.aiter_raw():
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    async for part in response.stream:
         size += len(part)
         if size > limit:
             return None

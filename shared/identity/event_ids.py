@@ -5,7 +5,6 @@ The fields are joined as a JSON array: no two lists of fields have the same text
 part of it, for it is unsigned, `$resend` changes it, and a sweep can not know it.
 """
 
-import hashlib
 import hmac
 import json
 from typing import final
@@ -45,4 +44,4 @@ class EventIds:
         return self._name("ordering", type, id)
 
     def _name(self, *fields: str | int) -> str:
-        return hmac.new(self.__key, json.dumps(fields).encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self.__key, json.dumps(fields).encode(), "sha256").hex()

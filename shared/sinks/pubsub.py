@@ -10,8 +10,8 @@ survive gunicorn's fork.
 """
 
 from collections.abc import Sequence
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from shared.batching import Batcher
@@ -39,7 +39,10 @@ class PubSubPublisher:
         """Returns when Pub/Sub has confirmed the message. Raises Problem(PUBSUB_DOWN)."""
         batcher = self._topics.get(topic)
         if batcher is None:
-            send = partial(self._send, topic)
+            name = f"projects/{self._project}/topics/{topic}"
+            # The header is how Google routes a call; its own client sends the same.
+            routed = (("x-goog-request-params", f"topic={quote(name, safe='')}"),)
+            send = partial(self._send, topic, name, routed)
             batcher = Batcher(send, max_items=_MOST_MESSAGES, max_bytes=_MOST_BYTES, size=_size)
             self._topics[topic] = batcher
         await batcher.submit(message)
@@ -56,38 +59,50 @@ class PubSubPublisher:
             await self._channel.close()
             self._channel = self._call = None
 
-    async def _send(self, topic: str, messages: Sequence[Message]) -> Sequence[Exception | None]:
-        from google.auth.exceptions import GoogleAuthError
-        from google.pubsub_v1.types import PublishRequest
-        from grpc import RpcError
-
+    async def _send(
+        self, topic: str, name: str, routed: Sequence[tuple[str, str]], messages: Sequence[Message]
+    ) -> Sequence[Exception | None]:
         BATCHES.add(1, "pubsub")
         BATCH_ITEMS.add(len(messages), "pubsub")
-        name = f"projects/{self._project}/topics/{topic}"
-        request = PublishRequest.pb()(topic=name)
+        request = _google().request(topic=name)
         for message in messages:
             request.messages.add(
                 data=message.data, attributes=dict(message.attributes), ordering_key=message.ordering_key
             )
         try:
-            # The header is how Google routes a call; its own client sends the same.
-            routed = (("x-goog-request-params", f"topic={quote(name, safe='')}"),)
             response = await self._connected()(request, timeout=self._timeout, metadata=routed)
             confirmed = len(response.message_ids)
-        except (RpcError, GoogleAuthError, OSError):
+        except _google().failures:
             confirmed = 0
         # All or none: Pub/Sub confirms a request as a whole. An error of one's own for each caller, with its own trace.
         return [None if confirmed == len(messages) else Problem(Code.PUBSUB_DOWN, topic) for _ in messages]
 
     def _connected(self) -> Any:
-        from google.pubsub_v1.types import PublishRequest, PublishResponse
-
         if self._call is None:
+            google = _google()
             self._channel = publish_channel(self._endpoint)
             self._call = self._channel.unary_unary(
-                _METHOD, PublishRequest.pb().SerializeToString, PublishResponse.pb().FromString
+                _METHOD, google.request.SerializeToString, google.response.FromString
             )
         return self._call
+
+
+class _Google(NamedTuple):
+    """What a publish is made of: the two messages, and what may come in place of the second."""
+
+    request: Any
+    response: Any
+    failures: tuple[type[Exception], ...]
+
+
+@cache
+def _google() -> _Google:
+    """Imported with the first publish, and looked up once: an import statement costs each call as much as its batch."""
+    from google.auth.exceptions import GoogleAuthError
+    from google.pubsub_v1.types import PublishRequest, PublishResponse
+    from grpc import RpcError
+
+    return _Google(PublishRequest.pb(), PublishResponse.pb(), (RpcError, GoogleAuthError, OSError))
 
 
 def _size(message: Message) -> int:

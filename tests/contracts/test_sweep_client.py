@@ -17,20 +17,29 @@ async def world() -> AsyncIterator[HttpWorld]:
         yield world
 
 
+class _Noted(httpx.AsyncByteStream):
+    """A body that leaves a copy of what is read of it."""
+
+    def __init__(self, stream: httpx.SyncByteStream | httpx.AsyncByteStream, kept: list[bytes]) -> None:
+        assert isinstance(stream, httpx.AsyncByteStream)
+        self._stream, self._kept = stream, kept
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._stream:
+            self._kept.append(part)
+            yield part
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
 async def test_a_sweep_keeps_three_strings_and_its_urls_name_nobody(world: HttpWorld) -> None:
     """`_elements` leaves an Observation's code in, so the answer has what the page must not."""
     site, urls, bodies = HttpSite(world), list[str](), list[bytes]()
 
     async def note(response: httpx.Response) -> None:
         urls.append(str(response.request.url))
-        read = response.aiter_raw
-
-        async def noting() -> AsyncIterator[bytes]:
-            async for part in read():
-                bodies.append(part)
-                yield part
-
-        response.aiter_raw = noting  # type: ignore[method-assign, assignment]
+        response.stream = _Noted(response.stream, bodies)
 
     with site.one_instant():
         written = [site.write(OBSERVATION) for _ in range(1200)]

@@ -411,10 +411,10 @@ def _() -> Iterator[None]:
     from shared.sinks.pubsub import PubSubPublisher
 
     def send(original: Any) -> Any:
-        async def sent(self: Any, topic: str, messages: Any) -> Any:
-            ends = await original(self, topic, messages)
+        async def sent(self: Any, *given: Any) -> Any:
+            ends = await original(self, *given)
             if ends[0] is not None:
-                print("not confirmed", messages[0])
+                print("not confirmed", given[-1][0])
             return ends
 
         return sent

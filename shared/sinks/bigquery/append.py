@@ -20,6 +20,7 @@ until `./dev provision` has added them, and each new attempt opens a stream that
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from shared.batching import Batcher
@@ -79,8 +80,8 @@ class Appender:
         BATCHES.add(1, "bigquery")
         BATCH_ITEMS.add(len(rows), "bigquery")
         response, meaning = await self._ask(rows)
-        refused = {error.index for error in response.row_errors} if response is not None else set()
-        if refused:
+        if response is not None and response.row_errors:
+            refused = {error.index for error in response.row_errors}
             # With one bad row BigQuery takes none of the request: its neighbours go again without it.
             kept = [row for index, row in enumerate(rows) if index not in refused]
             again = iter(await self._send(kept) if kept else ())
@@ -120,16 +121,15 @@ class Appender:
 
     def _live(self, rows: Sequence[bytes]) -> tuple[Stream, object]:
         """A stream that is open, and the request for it: the first one on a stream says where to and of what form."""
-        from google.cloud.bigquery_storage_v1.types import AppendRowsRequest
-
-        request = AppendRowsRequest.pb()()
+        made = _request()
+        request = made.pb()()
         request.proto_rows.rows.serialized_rows.extend(rows)
         if self._stream is None or self._stream.closed:
             self._stream = Stream(self._open, self._idle)
             request.write_stream = self._name
             request.trace_id = "starvit"
             request.proto_rows.writer_schema.proto_descriptor.CopyFrom(self._descriptor())
-        return self._stream, AppendRowsRequest.wrap(request)
+        return self._stream, made.wrap(request)
 
     def _down(self, meaning: Meaning) -> Problem:
         wait = max(0.0, self._paused_until - _now())
@@ -145,6 +145,14 @@ class Appender:
         seconds = min(_LONGEST, 2.0**self._pauses) * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
         self._pauses += 1
         self._paused_until = _now() + seconds
+
+
+@cache
+def _request() -> Any:
+    """Imported with the first row, and looked up once."""
+    from google.cloud.bigquery_storage_v1.types import AppendRowsRequest
+
+    return AppendRowsRequest
 
 
 def _now() -> float:
