@@ -23,7 +23,7 @@ BODY_SECONDS = 60.0
 class Bounded(HttpToolsProtocol):
     """A connection. Times run on the loop's clock, one timer at a time, and none for what came in one piece.
 
-    A head's bytes are counted as they come: to count each header as it is understood was a third of the server's own work.
+    A head's bytes are counted as they come: to count each header as it is understood was a fifth of the server's own work.
     """
 
     head_seconds, body_seconds = HEAD_SECONDS, BODY_SECONDS

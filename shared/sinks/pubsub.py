@@ -97,7 +97,7 @@ class _Google(NamedTuple):
 
 @cache
 def _google() -> _Google:
-    """Imported with the first publish, and looked up once: an import statement costs each call as much as its batch."""
+    """Imported with the first publish, and looked up once."""
     from google.auth.exceptions import GoogleAuthError
     from google.pubsub_v1.types import PublishRequest, PublishResponse
     from grpc import RpcError
