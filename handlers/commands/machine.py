@@ -8,7 +8,7 @@ from pathlib import Path
 from handlers.commands.given import ROOT, Commands, count, from_caller
 
 BENCHES = (
-    *("start", "load", "rates", "blocking", "push", "webhook", "ledger"),
+    *("start", "load", "rates", "blocking", "count", "push", "webhook", "ledger"),
     *("deid", "text", "dlp", "utility", "validate", "rules", "views", "cdc", "graph"),
     *("deadletters", "console", "telemetry", "reconcile"),
     *("simulate", "model", "scale", "attacks", "fuzz", "canary", "image"),
