@@ -1,8 +1,8 @@
 """`./dev bench count`: how many of Python's instructions a change costs the service, by package and by function.
 
-A profile without a clock: where the machine's noise is larger than what a change of ours saves, the count tells it to a
-hundredth, and shows a loop that no sampled profile has: each character of a URL, each header of a request. What an
-instruction sets going in C is not in it, so the clock has the last word.
+A profile without a clock: where the machine's noise is larger than what a change of ours saves, the count tells it to a few
+hundredths (a busy machine makes other batches), and shows a loop that no sampled profile has: each character of a URL, each
+header of a request. What an instruction sets going in C is not in it, so the clock has the last word.
 """
 
 import asyncio
