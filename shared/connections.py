@@ -130,19 +130,14 @@ class Answer:
         self.status, self.headers = connection.status, connection.headers
         self._closed = False
 
-    async def part(self) -> bytes | None:
-        """The next of the body, or None after its end. Raises Broken."""
-        return await self._connection.part()
+    async def part(self, until: float | None = None) -> bytes | None:
+        """The next of the body, or None after its end. Raises Broken; TimeoutError when there is none by then (loop's clock)."""
+        return await self._connection.part(until)
 
     @property
     def waiting(self) -> int:
         """Bytes of the body that have come and that nobody has taken yet."""
         return self._connection.waiting
-
-    @property
-    def at_hand(self) -> bool:
-        """Whether the next part, or the end, is there: `part` will not wait."""
-        return self._connection.at_hand
 
     async def close(self) -> None:
         """Let go of the connection; what is left of the body is not waited for."""
@@ -181,11 +176,6 @@ class _Connection(asyncio.Protocol):
         """The last exchange ended well, its body was taken to the end, and nothing has come since."""
         return self._sound and not self._body
 
-    @property
-    def at_hand(self) -> bool:
-        """Whether a part, or the end, or a failure is there to be taken."""
-        return bool(self._body) or self._complete or self._failure is not None
-
     async def exchange(self, request: bytes) -> None:
         """Send it; returns with the answer's head. Cancelled, or failed, it has closed itself. Raises Broken."""
         if self._failure is not None:
@@ -201,15 +191,19 @@ class _Connection(asyncio.Protocol):
             self.close()
             raise
 
-    async def part(self) -> bytes | None:
-        """What has come of the body, or None after its end; what nobody takes is soon not read any more. Raises Broken."""
+    async def part(self, until: float | None) -> bytes | None:
+        """What has come of the body, or None after its end; what nobody takes is soon not read any more.
+
+        A small body has come with its head, and needs no timer. Raises Broken, TimeoutError.
+        """
         while not self._body:
             if self._complete:
                 return None
             if self._failure is not None:
                 raise self._failure
             self._news = asyncio.get_running_loop().create_future()
-            await self._news
+            async with asyncio.timeout_at(until):
+                await self._news
         part = self._body.popleft()
         self.waiting -= len(part)
         if self._paused and self.waiting < _AHEAD:

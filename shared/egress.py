@@ -133,14 +133,7 @@ class _Body(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            while True:
-                if self._answer.at_hand:  # a small body has come with its head: a timer would be for nothing
-                    part = await self._answer.part()
-                else:
-                    async with asyncio.timeout_at(self._until):
-                        part = await self._answer.part()
-                if part is None:
-                    return
+            while (part := await self._answer.part(self._until)) is not None:
                 yield part
         except TimeoutError:
             raise httpx.ReadTimeout("timeout") from None
