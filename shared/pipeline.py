@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from shared.accounts import Accounts
 from shared.acting import Sinks
+from shared.deadlines import Deadlines
 from shared.errors import Code, End, Problem
 from shared.events.data import Act
 from shared.events.decode import decode
@@ -65,7 +66,7 @@ class Pipeline:
     ) -> None:
         self._settings, self._tokens, self._ledger, self._sinks = settings, tokens, ledger, sinks
         self._accounts, self._owner, self._now, self._sleep = accounts, owner, now, sleep
-        self._gates = Gates(settings.poison_limit)
+        self._gates, self._deadlines = Gates(settings.poison_limit), Deadlines(settings.deadline)
         self._callers = cache(lambda handler: (settings.account(handler), settings.audience(handler)))
         self._in_work: set[asyncio.Task[object] | None] = set()
         self._stopping = False
@@ -78,7 +79,7 @@ class Pipeline:
         self._in_work.add(task)
         IN_FLIGHT.move(1, route.on.handler)
         try:
-            async with asyncio.timeout(self._settings.deadline):
+            with self._deadlines.one():
                 await self._verify(route, head)
                 push = parse(head.pairs, body)
                 event = self._decode(route, push)
