@@ -65,9 +65,10 @@ def mount_webhook(app: FastAPI, world: World) -> None:
         head = Head(request.scope["headers"])
         who = address(head, request.client.host if request.client else "", world.settings.proxies)
         subscription = request.path_params["subscription"]
-        async with Body(head, request.receive, world.settings.webhook_limit, world.room) as body:
+        with Body(head, request.receive, world.settings.webhook_limit, world.room) as body:
+            whole = Phi(await body.read())
             try:
-                await world.webhooks.receive(subscription, head, Phi(body), address=who)
+                await world.webhooks.receive(subscription, head, whole, address=who)
             except Problem as refused:
                 received(refused.code)
                 raise
@@ -83,8 +84,8 @@ def mount_push(app: FastAPI, world: World, on: Subscription) -> None:
     async def receive(request: Request) -> Response:
         assert world.pipeline is not None
         head = Head(request.scope["headers"])
-        async with Body(head, request.receive, world.settings.push_limit, world.room) as body:
-            return answer(await world.pipeline.run(world.routes[on.handler], head, body))
+        with Body(head, request.receive, world.settings.push_limit, world.room) as body:
+            return answer(await world.pipeline.run(world.routes[on.handler], head, await body.read()))
 
     _post(app, on.path, receive, push_operation(on))
 
@@ -95,7 +96,8 @@ def mount_reconcile(app: FastAPI, world: World) -> None:
     async def receive(request: Request) -> Response:
         assert world.reconcile is not None
         head = Head(request.scope["headers"])
-        async with Body(head, request.receive, TASK_LIMIT, world.room):
+        with Body(head, request.receive, TASK_LIMIT, world.room) as body:
+            await body.read()
             await world.reconcile.run(head)
         return no_content()
 
@@ -108,14 +110,15 @@ def mount_dead_letters(app: FastAPI, world: World) -> None:
     async def index(request: Request) -> Response:
         assert world.arrivals is not None
         head = Head(request.scope["headers"])
-        async with Body(head, request.receive, world.settings.push_limit, world.room) as body:
-            await world.arrivals.receive(head, body)
+        with Body(head, request.receive, world.settings.push_limit, world.room) as body:
+            await world.arrivals.receive(head, await body.read())
         return no_content()
 
     async def replay(request: Request) -> Response:
         assert world.dead_letters is not None
         head = Head(request.scope["headers"])
-        async with Body(head, request.receive, TASK_LIMIT, world.room):
+        with Body(head, request.receive, TASK_LIMIT, world.room) as body:
+            await body.read()
             await world.dead_letters.run(head)
         return no_content()
 

@@ -6,7 +6,7 @@ is no `detail`: it would be the place where a value slips in.
 
 from collections.abc import Awaitable, Callable, Coroutine
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -37,23 +37,20 @@ class Body:
     def __init__(self, head: Head, receive: Receive, limit: int, room: Room) -> None:
         self._head, self._receive, self._limit, self._room, self._size = head, receive, limit, room, 0
 
-    async def __aenter__(self) -> bytes:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._room.give(self._size)
+
+    async def read(self) -> bytes:
+        """The whole of it."""
         for encoding in self._head.all(b"content-encoding"):
             if encoding != "identity":
                 raise Problem(Code.BAD_BODY, "content-encoding")
         for length in self._head.all(b"content-length"):
             if length.isdecimal() and (len(length) > 20 or int(length) > self._limit):
                 raise Problem(Code.BODY_TOO_LARGE, "body")
-        try:
-            return await self._read()
-        except BaseException:
-            self._room.give(self._size)
-            raise
-
-    async def __aexit__(self, *_: object) -> None:
-        self._room.give(self._size)
-
-    async def _read(self) -> bytes:
         chunks, more = [], True
         while more:
             message = await self._receive()

@@ -10,6 +10,7 @@ handler by hand.
 
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Concatenate
 
 from msgspec import Struct
@@ -34,7 +35,7 @@ class Scope(StrEnum):
     EVENT_KEYS = "keys.event"
 
 
-class Subscription(Struct, frozen=True):
+class Subscription(Struct, frozen=True, dict=True):
     """What a handler listens to, and on what terms."""
 
     handler: str
@@ -51,7 +52,7 @@ class Subscription(Struct, frozen=True):
         """Whether a deployment with these settings has the handler."""
         return not self.needs or bool(getattr(settings, self.needs))
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"{self.topic}--{self.handler}"
 

@@ -174,8 +174,8 @@ async def _answered(
 
 
 async def _form(request: Request, allowed: frozenset[str], room: Room) -> Fields:
-    async with Body(Head(request.scope["headers"]), request.receive, FORM_LIMIT, room) as body:
-        return form_of(request, body, allowed)
+    with Body(Head(request.scope["headers"]), request.receive, FORM_LIMIT, room) as body:
+        return form_of(request, await body.read(), allowed)
 
 
 async def _login(console: Callable[[], Console | None], request: Request) -> Response:

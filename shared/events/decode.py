@@ -41,7 +41,6 @@ def decode(push: Push) -> Event[Any]:
         "source": _matching(given.get("source"), _SOURCE, "ce-source"),
         "type": type,
         "time": time,
-        "datacontenttype": "application/json",
     }
     correlation = given.get("correlationid", "")
     if not is_correlation(correlation):

@@ -75,18 +75,30 @@ def _headers(headers: Headers) -> tuple[dict[str, str], dict[str, str]]:
     """The event's attributes, without their `ce-`, and what else the headers say of it; each of them once."""
     attributes: dict[str, str] = {}
     others: dict[str, str] = {}
+    number = 0
     for raw, value in headers:
         if raw.startswith(_ATTRIBUTE):
-            given, name = attributes, raw[3:].decode("latin-1")
+            attributes[raw[3:].decode("latin-1")] = value.decode("latin-1")
         elif raw == b"content-type" or raw.startswith(_OTHERS):
-            given, name = others, raw.decode("latin-1")
+            others[raw.decode("latin-1")] = value.decode("latin-1")
         else:
             continue
-        text = value.decode("latin-1")
-        if name in given or not _printable(text):
-            raise Problem(Code.MALFORMED_EVENT, _place(raw.decode("latin-1")))
-        given[name] = text
+        number += 1
+    # Looked at together: in most heads all of it is shorter than one value may be.
+    together = "".join((*attributes.values(), *others.values()))
+    if len(attributes) + len(others) < number or not _printable(together):
+        _each_good(headers)
     return attributes, others
+
+
+def _each_good(headers: Headers) -> None:
+    """Raises Problem(MALFORMED_EVENT) with the place of the first header that came before, or has no good value."""
+    seen: set[bytes] = set()
+    for raw, value in headers:
+        if raw == b"content-type" or raw.startswith((_ATTRIBUTE, *_OTHERS)):
+            if raw in seen or not _printable(value.decode("latin-1")):
+                raise Problem(Code.MALFORMED_EVENT, _place(raw.decode("latin-1")))
+            seen.add(raw)
 
 
 def _printable(text: str) -> bool:

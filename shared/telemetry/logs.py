@@ -47,7 +47,7 @@ _SEVERITIES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _SERVERS = ("uvicorn", "uvicorn.error", "gunicorn.error", "py.warnings")
 # The request and the event in hand, for every line and answer: one variable, since structlog's own are one for each name.
 THREAD: ContextVar[Mapping[str, str]] = ContextVar("thread", default={})  # noqa: B039 - nobody writes into it
-_tell: Callable[[dict[str, Any]], None] | None = None
+_tell: Callable[[Severity, dict[str, object]], None] | None = None
 _HOUSE = Path(__file__).resolve().parents[2]
 
 # field → a number's type, a text's form, or all the words that it may be. Low cardinality or keyed hashes; nothing that
@@ -101,8 +101,14 @@ def log(message: Line, severity: Severity = "INFO", **fields: object) -> None:
     global _tell
     if _tell is None:
         logger = structlog.get_logger().bind()
-        _tell = logger.tell if isinstance(logger, _Lines) else lambda line: logger.msg(**line)  # before `start_logging`
-    _tell({"event": message, "severity": severity, **fields})
+        _tell = logger.tell if isinstance(logger, _Lines) else _as_it_comes
+    fields["event"] = message
+    _tell(severity, fields)
+
+
+def _as_it_comes(_: Severity, line: dict[str, object]) -> None:
+    """Before `start_logging`."""
+    structlog.get_logger().msg(**line)
 
 
 def look_again() -> None:
@@ -173,19 +179,19 @@ def _known(logger: str) -> str:
 class _Lines(structlog.make_filtering_bound_logger(logging.NOTSET)):  # type: ignore[misc]  # made at run time
     """structlog's own logger, with a short way for a whole line: its own goes through five calls, each with a copy of it."""
 
-    def tell(self, line: Any) -> None:
+    def tell(self, severity: Severity, line: Any) -> None:
         try:
             for process in self._processors:
-                line = process(self._logger, "msg", line)
+                line = process(self._logger, severity, line)
         except structlog.DropEvent:
             return
         self._logger.msg(line)
 
 
-def _written(least: int, gcp_project: str, _: object, __: str, event: MutableMapping[str, Any]) -> bytes:
+def _written(least: int, gcp_project: str, _: object, severity: str, event: MutableMapping[str, Any]) -> bytes:
     """A line as it is written, unless it is less severe than the settings ask for: with what is in hand, and only what is
     listed. One processor for all of it: four would each make a line of their own."""
-    message, severity = event.pop("event"), event.pop("severity", "INFO")
+    message, severity = event.pop("event"), severity.upper()  # structlog's own methods have small letters
     if severity in _SEVERITIES and _SEVERITIES.index(severity) < least:
         raise structlog.DropEvent
     if message not in LINES:
@@ -197,7 +203,7 @@ def _written(least: int, gcp_project: str, _: object, __: str, event: MutableMap
         if value is None:
             continue
         kind, fits = _FORMS.get(name, _NO_FORM)
-        if type(value) is kind and fits(value):
+        if type(value) is kind and (fits is None or fits(value)):
             line[name] = value
         elif kind is float and type(value) is int:
             line[name] = float(value)
@@ -209,14 +215,14 @@ def _written(least: int, gcp_project: str, _: object, __: str, event: MutableMap
     return _rendered(line, gcp_project)
 
 
-def _form(form: type | re.Pattern[str] | frozenset[str]) -> tuple[type, Callable[[Any], object]]:
-    """An entry of FIELDS as the type that a value must have, and what is true of a value that fits."""
+def _form(form: type | re.Pattern[str] | frozenset[str]) -> tuple[type, Callable[[Any], object] | None]:
+    """An entry of FIELDS as the type that a value must have, and what is true of a value that fits, if not all do."""
     match form:
         case re.Pattern():
             return str, form.fullmatch
         case frozenset():
             return str, form.__contains__
-    return form, lambda _: True
+    return form, None
 
 
 _FORMS = {name: _form(form) for name, form in FIELDS.items()}
