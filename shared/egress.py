@@ -14,12 +14,14 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from shared.connections import Answer, Connections, Place
+from shared.deadlines import Deadlines
 from shared.errors import Code, Problem
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -93,6 +95,7 @@ class _AllowListed(httpx.AsyncBaseTransport):
     def __init__(self, hosts: frozenset[str], resolve: Resolve, timeout: float, *, local: bool) -> None:
         self._hosts, self._timeout, self._local = hosts, timeout, local
         self._connections = Connections(_pinned(resolve, local=local), most=CONNECTIONS)
+        self._deadlines = cache(Deadlines)  # one for each time that is asked for: of ours there are two or three
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
@@ -101,10 +104,11 @@ class _AllowListed(httpx.AsyncBaseTransport):
         if f"{url.host}{port}" not in self._hosts or not (url.scheme == "https" or plain):
             raise Problem(Code.EGRESS_DENIED, "host")
         place = Place(url.raw_host.decode("ascii"), url.port or (80 if plain else 443), not plain)
-        until = asyncio.get_running_loop().time() + self._seconds(request)
+        seconds = self._seconds(request)
+        until = asyncio.get_running_loop().time() + seconds
         content = await request.aread()
         try:
-            async with asyncio.timeout_at(until):
+            with self._deadlines(seconds).one():
                 answer = await self._connections.send(
                     place, request.method.encode("ascii"), url.raw_path, request.headers.raw, content
                 )

@@ -12,7 +12,6 @@ asked again. It looks for each tag once more before it begins, which is paid for
 one that is there. The first entry that meets a spent quota ends a batch: the rest of its entries are 429 too.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import count
 from urllib.parse import quote
@@ -21,6 +20,7 @@ import orjson
 from msgspec import Struct
 
 from shared.batching import Batcher
+from shared.deadlines import Deadlines
 from shared.errors import Code, Problem
 from shared.fhir.account import CONDITIONAL_CREATE, IN_BATCH, Account
 from shared.fhir.event_tag import EVENT_SYSTEM, tagged
@@ -42,7 +42,7 @@ class Auditors:
     """The clients of one tenant that write audit records; they take turns. `timeout` is for a batch, in seconds."""
 
     def __init__(self, accounts: Sequence[Account], timeout: float) -> None:
-        self._accounts, self._timeout = accounts, timeout
+        self._accounts, self._deadlines = accounts, Deadlines(timeout)
         self._turns = count()
         self._known: set[str] = set()  # tags of Provenances that are there: as many as there are releases
         self._batcher: Batcher[_Record, bool] = Batcher(
@@ -70,7 +70,7 @@ class Auditors:
         ends: dict[int, bool | Exception] = {}
         left, waits, turn = list(range(len(records))), [], next(self._turns)
         try:
-            async with asyncio.timeout(self._timeout):
+            with self._deadlines.one():
                 for step in range(len(self._accounts)):
                     account = self._accounts[(turn + step) % len(self._accounts)]
                     some = left[: account.room(IN_BATCH)]

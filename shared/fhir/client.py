@@ -9,13 +9,13 @@ Each tenant has a client that reads and others that write audit records, since a
 blocks reading: 500 creates a minute for each.
 """
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import httpx
 
+from shared.deadlines import Deadlines
 from shared.errors import Code, Problem
 from shared.events.data import DeletionClaimed, Reference
 from shared.fhir.account import HISTORY, READ, Account, Answer
@@ -48,7 +48,7 @@ class MedplumClient:
         clock: Callable[[], float] = time.monotonic,
         role: str = "reader",
     ) -> None:
-        self._limit, self._timeout = resource_limit, timeout
+        self._limit, self._deadlines = resource_limit, Deadlines(timeout)
         self._readers = {
             tenant.project: Account(http, base_url, tenant.reader, clock, role) if tenant.reader else None
             for tenant in tenants
@@ -63,7 +63,7 @@ class MedplumClient:
     async def version(self, reference: Reference) -> Phi[Resource]:
         """See port.Reader."""
         path = f"{_path(reference)}/_history/{_step(reference.version)}"
-        async with self._deadline():
+        with self._deadline():
             answer = await self._reader(reference.project).request(
                 "GET", path, points=READ, limit=self._limit, headers=_EXTENDED
             )
@@ -75,7 +75,7 @@ class MedplumClient:
         """See port.Reader."""
         if not id.strip("."):
             return None  # fits FHIR's pattern of an id, and would lead elsewhere
-        async with self._deadline():
+        with self._deadline():
             answer = await self._reader(project).request(
                 "GET", f"{type}/{id}", points=READ, limit=self._limit, headers=_EXTENDED
             )
@@ -84,7 +84,7 @@ class MedplumClient:
     async def deletion(self, claim: DeletionClaimed) -> Deletion:
         """See port.Reader."""
         account, path = self._reader(claim.project), _path(claim)
-        async with self._deadline():
+        with self._deadline():
             await self._confirm(account, path)
             # Two entries name the deletion and the version before it, and bring the least of the patient's data.
             answer = await account.request(
@@ -113,17 +113,17 @@ class MedplumClient:
 
     async def live(self, project: str, type: str, *, since: str | None = None, cursor: str | None = None) -> Page:
         """See port.Sweeper."""
-        async with self._deadline():
+        with self._deadline():
             return await self._sweep(project).live(type, since, cursor)
 
     async def count(self, project: str, type: str) -> int:
         """See port.Sweeper."""
-        async with self._deadline():
+        with self._deadline():
             return await self._sweep(project).count(type)
 
     async def versions(self, project: str, type: str, id: str) -> tuple[Version, ...]:
         """See port.Sweeper."""
-        async with self._deadline():
+        with self._deadline():
             return await self._sweep(project).versions(type, id)
 
     async def close(self) -> None:
@@ -147,11 +147,11 @@ class MedplumClient:
             raise Problem(Code.MEDPLUM_DENIED, "reader")
         return reader
 
-    @asynccontextmanager
-    async def _deadline(self) -> AsyncIterator[None]:
+    @contextmanager
+    def _deadline(self) -> Iterator[None]:
         """The whole of a call, token and second attempts included, ends in time."""
         try:
-            async with asyncio.timeout(self._timeout):
+            with self._deadlines.one():
                 yield
         except TimeoutError:
             raise Problem(Code.MEDPLUM_DOWN, "timeout") from None

@@ -24,6 +24,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from shared.batching import Batcher
+from shared.deadlines import Deadlines
 from shared.errors import Code, Problem
 from shared.sinks.bigquery.outcomes import Meaning, Outcome, of_response
 from shared.sinks.bigquery.stream import Broken, Open, Stream
@@ -53,7 +54,7 @@ class Appender:
         timeout: float,
     ) -> None:
         self._table, self._name, self._descriptor, self._open = table, stream, descriptor, open_stream
-        self._idle, self._timeout = idle, timeout
+        self._idle, self._deadlines = idle, Deadlines(timeout)
         self._stream: Stream | None = None
         self._pending = 0
         self._pauses, self._paused_until = 0, 0.0
@@ -103,7 +104,7 @@ class Appender:
             stream, request = self._live(rows)
             response = None
             try:
-                async with asyncio.timeout(self._timeout):
+                with self._deadlines.one():
                     response = await stream.ask(request)
                 meaning = of_response(response)
             except TimeoutError:
