@@ -123,7 +123,7 @@ class Pipeline:
         await self._tokens.verify(credential(head), account=account, audience=audience)
 
     def _decode(self, route: Route, push: Push) -> Event[Any]:
-        if push.subscription and push.shape != "eventarc" and push.subscription.split("/")[-1] != route.on.name:
+        if push.subscription and push.shape != "eventarc" and push.subscription.rpartition("/")[2] != route.on.name:
             raise Problem(Code.WRONG_CALLER, "subscription")
         event = decode(push)
         follow(event)  # here already: what is refused below is told with its thread

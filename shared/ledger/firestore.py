@@ -17,12 +17,10 @@ FIRESTORE_EMULATOR_HOST.
 import hashlib
 import secrets
 from collections.abc import Callable
-from copy import replace
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from shared.errors import Code, Problem
 from shared.firestore import Database, store_down
@@ -35,8 +33,7 @@ if TYPE_CHECKING:
 _ROUNDS = 8  # a key that others change so often within one call is not ours to have
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(Struct, frozen=True):
     """A record as it stood at one time. `mark` names the write that made it."""
 
     record: Record | None
@@ -84,7 +81,7 @@ class FirestoreLedger:
         seen, _ = await self._change(
             lease.key, lambda found: renewed(found, lease, now=now, until=until, expires=expires), lease.seen
         )
-        return replace(lease, until=until, seen=seen)
+        return structs.replace(lease, until=until, seen=seen)
 
     async def reopen(self, key: str, *, now: float) -> bool:
         expires = now + self._retention

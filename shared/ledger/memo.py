@@ -9,7 +9,8 @@ process ends) is asked of the store again: the memo saves work, it carries no pr
 """
 
 from collections import OrderedDict
-from copy import replace
+
+from msgspec.structs import replace
 
 from shared.ledger.port import Lease, Ledger, Record, State
 from shared.telemetry.metrics import LEDGER_TRIPS

@@ -4,7 +4,7 @@ No method awaits between its read and its write, so that within one event loop e
 processes, durability, and the removal of expired records: a claim walks over them, and the process ends before long.
 """
 
-from copy import replace
+from msgspec.structs import replace
 
 from shared.ledger.port import Lease, Record, State
 from shared.ledger.transitions import RETENTION, claimed, ended, renewed, reopened

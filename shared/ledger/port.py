@@ -11,7 +11,6 @@ All methods raise Problem(LEDGER_DOWN) when the store does not answer. Times are
 caller's clock, so that tests and simulations can turn it.
 """
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -62,8 +61,7 @@ class Record(Struct, frozen=True):
     attempts: tuple[Attempt, ...] = ()  # the last ATTEMPTS that ended, oldest first
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True, eq=False):
     """The right to work on a key until `until`."""
 
     key: str
@@ -71,7 +69,14 @@ class Lease:
     token: int
     until: float
     fingerprint: str
-    seen: object = field(default=None, compare=False, repr=False)  # a store's own note of the record, to save a read
+    seen: object = None  # a store's own note of the record, to save a read: no part of what the lease says
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Lease) and _said(self) == _said(other)
+
+
+def _said(lease: Lease) -> tuple[object, ...]:
+    return lease.key, lease.owner, lease.token, lease.until, lease.fingerprint
 
 
 class Ledger(Protocol):

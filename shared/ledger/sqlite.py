@@ -9,10 +9,10 @@ Left out: a migration of the file. The records are a cache of what has been done
 
 import sqlite3
 import time
-from copy import replace
 from pathlib import Path
 
 import orjson
+from msgspec.structs import replace
 
 from shared.errors import Code, Problem
 from shared.ledger.group_commit import GroupCommit

@@ -8,7 +8,7 @@ own expiry is late (Firestore's TTL by a day or so) or missing. Its token is sti
 remembers a key, no two leases of it ever have the same token.
 """
 
-from copy import replace
+from msgspec.structs import replace
 
 from shared.errors import Code, Problem
 from shared.ledger.port import ATTEMPTS, LAPSED, REOPENED, Attempt, Lease, Record, State
