@@ -242,4 +242,4 @@ def _answer(problem: Problem) -> Answer:
 def _fingerprint(event: Event[Any]) -> str:
     """A keyed hash of what the event says; the key is the event's own id, which is a secret-keyed hash itself."""
     key = event.id.encode()[:64]
-    return hashlib.blake2b(repr(event.data.identity()).encode(), key=key, digest_size=16).hexdigest()
+    return hashlib.blake2b(repr(event.identity()).encode(), key=key, digest_size=16).hexdigest()

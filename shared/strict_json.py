@@ -33,6 +33,15 @@ def parse(body: bytes, *, exact: bool = False) -> object:
     return value
 
 
+def is_strict(body: bytes, again: bytes = b"") -> bool:
+    """Whether a body is strict JSON. `again` is what another reader has written of the value that he read from it: if that is
+    the very same bytes, the body had no second key and no number that could be read as another one, and is not read here."""
+    if body == again and _few(body):
+        return True
+    value = _read(body, exact=False)
+    return value is not _UNREADABLE and _shallow(body, value)
+
+
 def parse_object(body: bytes, *, exact: bool = False) -> dict[str, object]:
     """The object that a body is. Raises NotStrictJson, also for any other JSON value."""
     value = parse(body, exact=exact)
@@ -70,9 +79,14 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant
 _EXACT = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant, parse_float=Decimal)
 
 
+def _few(body: bytes) -> bool:
+    """Whether there are no more brackets than may lie in each other: so it is in most bodies."""
+    return body.count(b"{") + body.count(b"[") <= MAX_DEPTH
+
+
 def _shallow(body: bytes, value: object) -> bool:
-    """Whether no value lies deeper than MAX_DEPTH. Most bodies have fewer brackets than that altogether."""
-    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
+    """Whether no value lies deeper than MAX_DEPTH."""
+    if _few(body):
         return True
     level = [value]
     for _ in range(MAX_DEPTH):

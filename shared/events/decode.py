@@ -16,7 +16,7 @@ from shared.errors import Code, Problem
 from shared.events.data import DATA, Data
 from shared.events.envelope import SOURCE, Event
 from shared.events.push import Push
-from shared.strict_json import NotStrictJson, parse_object
+from shared.strict_json import is_strict
 from shared.telemetry.trace import fresh, is_correlation, is_traceparent
 
 _ID = re.compile(r"[0-9a-f]{16,64}")
@@ -52,28 +52,36 @@ def decode(push: Push) -> Event[Any]:
     if type not in DATA:
         raise Problem(Code.UNKNOWN_TYPE, "ce-type")
     trace = given.get("traceparent", "")
+    data, text = _data(DATA[type], push.data)
     return Event(
         event.get_id(),
-        _data(DATA[type], push.data),
+        data,
         time,
         event.get_source().rpartition(":")[2],
         correlation,
         trace if is_traceparent(trace) else fresh(),
         push.ordering_key if _ID.fullmatch(push.ordering_key) else "",  # ours are keyed hashes; else it could be a name
+        text,
     )
 
 
-def _data(model: type[Data], body: bytes) -> Data:
+def _data(model: type[Data], body: bytes) -> tuple[Data, str]:
+    """The data; and its text, where that is its identity."""
     try:
-        parse_object(body)
-        return model.model_validate_json(body)
-    except NotStrictJson:
-        raise Problem(Code.MALFORMED_DATA, "data") from None
+        data = model.model_validate_json(body)
     except ValidationError as error:
-        place = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        # An unknown field's name is text that somebody else chose.
-        known = [str(part) for part in place["loc"] if place["type"] != "extra_forbidden"]
-        raise Problem(Code.MALFORMED_DATA, ".".join(("data", *known))) from None
+        raise Problem(Code.MALFORMED_DATA, _at(error) if is_strict(body) else "data") from None
+    text = data.model_dump_json() if model.identity is Data.identity else ""
+    if not is_strict(body, text.encode()):
+        raise Problem(Code.MALFORMED_DATA, "data")
+    return data, text
+
+
+def _at(error: ValidationError) -> str:
+    place = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    # An unknown field's name is text that somebody else chose.
+    known = [str(part) for part in place["loc"] if place["type"] != "extra_forbidden"]
+    return ".".join(("data", *known))
 
 
 def _matching(value: str | None, form: re.Pattern[str], place: str) -> str:

@@ -17,7 +17,10 @@ CONTENT_TYPE = "application/json"
 
 
 class Event[D: Data](Struct, frozen=True):
-    """`id` and `ordering_key` are keyed hashes in hex; `correlation` is a UUID; `traceparent` is W3C trace context."""
+    """`id` and `ordering_key` are keyed hashes in hex; `correlation` is a UUID; `traceparent` is W3C trace context.
+
+    `text` is what `data` says of itself, where whoever read the event had to write it anyway.
+    """
 
     id: str
     data: D
@@ -26,6 +29,11 @@ class Event[D: Data](Struct, frozen=True):
     correlation: str
     traceparent: str
     ordering_key: str = ""
+    text: str = ""
+
+    def identity(self) -> tuple[object, ...]:
+        """See Data.identity."""
+        return (self.text,) if self.text else self.data.identity()
 
     def message(self) -> "Message":
         """This event as a Pub/Sub message."""

@@ -80,6 +80,5 @@ class MemoLedger:
         if record.state not in _LAST_WORDS:
             return
         self._ended[record.key] = replace(record, attempts=()) if record.attempts else record
-        self._ended.move_to_end(record.key)
         if len(self._ended) > self._size:
             self._ended.popitem(last=False)
