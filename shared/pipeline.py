@@ -33,7 +33,7 @@ from shared.settings import Settings
 from shared.subscriber import Route, Subscription
 from shared.telemetry.metrics import IN_FLIGHT, LEASE_WAITS, QUARANTINED
 from shared.telemetry.report import failed, finished, follow, stopped
-from shared.telemetry.spans import message_span, trace_in_hand
+from shared.telemetry.spans import message_span, recording, trace_in_hand
 
 UNKNOWN_FAILURES = 3  # leases after which a failure that nobody foresaw counts as poison
 POLL = 0.1  # seconds between looks at a lease that another worker holds
@@ -86,7 +86,8 @@ class Pipeline:
                 with message_span(
                     route.on.topic, route.on.name, event.traceparent, head, push.delivery_attempt
                 ) as ended:
-                    follow(event)
+                    if recording():
+                        follow(event)  # its span has another trace
                     answer = await self._gated(route, event, started + self._settings.deadline - SPARE)
                     ended(answer.code)
         except TimeoutError:

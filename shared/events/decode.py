@@ -19,6 +19,7 @@ from shared.events.push import Push
 from shared.strict_json import is_strict
 from shared.telemetry.trace import fresh, is_correlation, is_traceparent
 
+_BY_TEXT = frozenset(model for model in DATA.values() if model.identity is Data.identity)
 _ID = re.compile(r"[0-9a-f]{16,64}")
 _SOURCE = re.compile(re.escape(SOURCE) + r":[a-z]{1,32}")
 _TYPE = re.compile(r"[a-z0-9.\-]{1,128}")
@@ -71,7 +72,7 @@ def _data(model: type[Data], body: bytes) -> tuple[Data, str]:
         data = model.model_validate_json(body)
     except ValidationError as error:
         raise Problem(Code.MALFORMED_DATA, _at(error) if is_strict(body) else "data") from None
-    text = data.model_dump_json() if model.identity is Data.identity else ""
+    text = data.model_dump_json() if model in _BY_TEXT else ""
     if not is_strict(body, text.encode()):
         raise Problem(Code.MALFORMED_DATA, "data")
     return data, text

@@ -101,6 +101,11 @@ def stop_spans(within: float) -> None:
         flush.join(within)
 
 
+def recording() -> bool:
+    """Whether spans are recorded."""
+    return _tracer is not None
+
+
 def message_span(
     topic: str, subscription: str, traceparent: str, head: Head, attempt: int | None
 ) -> AbstractContextManager[Ended]:
