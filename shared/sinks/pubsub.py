@@ -23,7 +23,7 @@ from shared.telemetry.metrics import BATCH_ITEMS, BATCHES
 _METHOD = "/google.pubsub.v1.Publisher/Publish"
 _MOST_MESSAGES = 1000
 _MOST_BYTES = 9_000_000  # Pub/Sub takes 10 MB with all that is around the messages
-_LINGER = 0.015  # seconds for which a message waits for company, since calls are dear: decision 18
+_LINGER = 0.025  # seconds for which a message waits for company, since calls are dear: decision 18
 _AROUND = 64  # bytes that protobuf adds to a message, more or less
 
 
