@@ -5,10 +5,11 @@ Routes take the raw request: FastAPI's own parsing would echo a refused body in 
 
 import ipaddress
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
+from msgspec import Struct
 
 from handlers.contract import DEAD_LETTERS, HEALTH, INDEX, RECONCILE, WEBHOOK, push_operation
 from handlers.front import Front
@@ -32,13 +33,12 @@ if TYPE_CHECKING:
 TASK_LIMIT = 1024  # bytes of a body that nobody reads
 
 
-@dataclass(slots=True)
-class World:
+class World(Struct, dict=True):
     """What the endpoints work with. Empty until the process has started: nothing is connected at import or before fork."""
 
     settings: Settings
     pipeline: Pipeline | None = None
-    routes: dict[str, Route] = field(default_factory=dict)
+    routes: dict[str, Route] = {}
     webhooks: "Webhooks | None" = None
     reconcile: "Task | None" = None
     arrivals: "Arrivals | None" = None
@@ -46,10 +46,11 @@ class World:
     desk: "Desk | None" = None
     console: "Console | None" = None
     ready: bool = False
-    room: Room = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.room = Room(self.settings.body_room)
+    @cached_property
+    def room(self) -> Room:
+        """What the bodies in hand may take together."""
+        return Room(self.settings.body_room)
 
     def serve(self, *routes: Route) -> None:
         """Let the pipeline work for these handlers."""

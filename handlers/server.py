@@ -8,7 +8,10 @@ How it stops, within Cloud Run's ten seconds after SIGTERM:
     8 s   gunicorn ends a worker that is not done (graceful_timeout)
 """
 
+import gc
 import os
+
+gc.disable()  # for what gunicorn still has to import, as in the worker (handlers/worker.py)
 
 bind = f"{os.environ.get('STARVIT_HOST', '0.0.0.0')}:{os.environ.get('PORT', '8080')}"  # noqa: S104 - in its container
 worker_class = "handlers.worker.Worker"
@@ -23,6 +26,12 @@ def on_starting(_: object) -> None:
         from handlers.zones.preload import preload
 
         preload(os.environ.get("ZONE", ""))
+
+
+def when_ready(_: object) -> None:
+    """Gunicorn's hook, when all is imported: the collector begins, and a fork finds nothing that it could look through."""
+    gc.freeze()
+    gc.enable()
 
 
 # A worker whose loop stands still for so long is replaced. Never shorter than the request timeout.

@@ -6,7 +6,6 @@ beyond the door.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from msgspec import Struct
 
@@ -18,14 +17,16 @@ from shared.graph.picture import Picture
 from shared.sinks.quality import QualityRow
 
 
-@dataclass(frozen=True, slots=True)
-class Disclose:
+class Disclose(Struct, frozen=True):
     """What a row that leaves is accounted for with: of which version it is, whose, and the id of this act."""
 
     act: str
-    reference: Reference = field(repr=False)  # names a FHIR id
-    patient: str | None = field(repr=False)
+    reference: Reference
+    patient: str | None
     to: Disclosure
+
+    def __repr__(self) -> str:  # without the FHIR ids
+        return f"Disclose({self.act!r}, {self.to!r})"
 
 
 class Publish(Struct, frozen=True):
@@ -56,13 +57,15 @@ class Tally(Struct, frozen=True):
     row: QualityRow
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """Create the AuditEvent, or what else accounts for something, in the project's Medplum, once for `tag`."""
 
     project: str
     tag: str
-    audit_event: Mapping[str, object] = field(repr=False)  # names a FHIR id
+    audit_event: Mapping[str, object]
+
+    def __repr__(self) -> str:  # without the AuditEvent, which names a FHIR id
+        return f"Record({self.project!r}, {self.tag!r})"
 
 
 class Draw(Struct, frozen=True):
@@ -100,13 +103,15 @@ class Suppress(Struct, frozen=True):
     patient: str
 
 
-@dataclass(frozen=True, slots=True)
-class Purge:
+class Purge(Struct, frozen=True):
     """Take what the change log holds of these keys out of it."""
 
     project: str
     key_id: str
-    keys: tuple[str, ...] = field(repr=False)
+    keys: tuple[str, ...]
+
+    def __repr__(self) -> str:  # without the keys, which are all of one patient
+        return f"Purge({self.project!r}, {self.key_id!r})"
 
 
 class Prove(Struct, frozen=True):

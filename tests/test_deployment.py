@@ -1,5 +1,6 @@
 """The image, the four services and the build agree with the code and with each other."""
 
+import gc
 import os
 import re
 import subprocess
@@ -15,6 +16,8 @@ from handlers.release import plan
 from handlers.worker import Worker
 from handlers.zones.wiring import STOP_WITHIN
 from shared.settings import Settings
+
+gc.enable()  # to import gunicorn's configuration, `server`, is to start without
 
 ROOT = Path(__file__).resolve().parents[1]
 

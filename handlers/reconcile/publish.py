@@ -5,9 +5,10 @@ known, by its pseudonyms: it goes straight to fhir.deidentified, with the sequen
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import uuid4
+
+from msgspec import Struct, field
 
 from shared.deid.door import Door
 from shared.events.data import Accounted, Act, Changed, Data
@@ -24,8 +25,7 @@ HANDLER = "reconcile"
 CHANGED, DEIDENTIFIED, ACCESSED = "fhir.changed", "fhir.deidentified", "fhir.accessed"
 
 
-@dataclass(frozen=True, slots=True)
-class Events:
+class Events(Struct, frozen=True):
     """Publishes for one tenant. `now` is seconds since the epoch. Each method raises Problem(PUBSUB_DOWN)."""
 
     tenant: Tenant

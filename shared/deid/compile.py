@@ -1,8 +1,8 @@
-"""From policy and element table to functions: for each resource type, what may leave of it, put together at start.
+"""From policy and element table to functions: for each resource type what may leave of it, put together when it is first met.
 
-A rule that does not fit the type of its element, or names what R4 does not know, is an error here and not a surprise
-later. Types that contain themselves (the items of a questionnaire) are unrolled to a fixed depth; what lies deeper
-stays behind.
+A rule that does not fit the type of its element, or names what R4 does not know, is an error: the policies of the house are
+put together whole by a test (tests/shared/deid/test_policy.py), and none ships that is not. Types that contain themselves
+(the items of a questionnaire) are unrolled to a fixed depth; what lies deeper stays behind.
 """
 
 from collections.abc import Mapping
@@ -30,13 +30,13 @@ class Compiler:
         self._verbs = Verbs(policy, pseudonyms)
         self._types = r4.types()
         self._objects: dict[tuple[str, int], Leave] = {}
+        self._resources: dict[str, Leave] = {}
 
-    def resources(self) -> Mapping[str, Leave]:
-        """For each resource type of R4, what of a resource may leave. Raises PolicyError."""
-        for name in self._policy.elements:
-            if name != _ANY and name not in self._types:
-                raise PolicyError(f"{name}: R4 has no such type")
-        return {name: self._resource(name) for name in sorted(r4.resource_types())}
+    def of(self, name: str) -> Leave | None:
+        """What may leave of a resource of this type; None if R4 has no such type. Raises PolicyError."""
+        if (leave := self._resources.get(name)) is None and name in r4.resource_types():
+            leave = self._resources[name] = self._resource(name)
+        return leave
 
     def _resource(self, name: str) -> Leave:
         if name in self._policy.elements:
@@ -92,25 +92,21 @@ class Compiler:
 
     def _entries(self, path: str, tree: Tree, depth: int) -> Table:
         """JSON name → function. Names whose rule lets nothing leave get none."""
-        json_names = {
-            json_name: (element, type_name)
-            for name, element in self._types[path].elements.items()
-            for json_name, type_name in r4.json_names(name, element).items()
-        }
+        elements = r4.named(path)
         table: dict[str, Leave] = {}
         for name, rule in tree.items():
             place = f"{path}.{name}"
-            if name not in json_names:
+            if name not in elements:
                 raise PolicyError(f"{place}: R4 has no such element")
-            element, type_name = json_names[name]
-            if name == _EXTENSION and isinstance(rule, Mapping):
-                leave: Leave | None = self._extensions(rule, place)
-            elif isinstance(rule, Mapping):
-                if type_name != place:
-                    raise PolicyError(f"{place}: its content is not given in place")
+            element, type_name = elements[name]
+            if isinstance(rule, str):
+                leave = self._leave(self._rule(rule, place), type_name, element, place, depth)
+            elif name == _EXTENSION:
+                leave = self._extensions(rule, place)
+            elif type_name == place:
                 leave = self._parts(place, depth - 1)
             else:
-                leave = self._leave(self._rule(rule, place), type_name, element, place, depth)
+                raise PolicyError(f"{place}: its content is not given in place")
             if leave is not None:
                 table[name] = each(leave) if element.many else leave
         return table
@@ -160,6 +156,11 @@ def _by_url(known: Mapping[str, Leave]) -> Leave:
     return leave
 
 
-def compile_policy(policy: Policy, pseudonyms: Pseudonyms) -> Mapping[str, Leave]:
-    """For each resource type of R4, the function that says what of a resource may leave. Raises PolicyError."""
-    return Compiler(policy, pseudonyms).resources()
+def check(policy: Policy, pseudonyms: Pseudonyms) -> None:
+    """Put a policy together whole. Raises PolicyError where it does not fit R4."""
+    compiler = Compiler(policy, pseudonyms)
+    for name in policy.elements:
+        if name != _ANY and name not in r4.types():
+            raise PolicyError(f"{name}: R4 has no such type")
+    for name in sorted(r4.resource_types()):
+        compiler.of(name)

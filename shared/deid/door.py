@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, final
 
 from shared.deid.calendar import oldest_year
-from shared.deid.compile import compile_policy
+from shared.deid.compile import Compiler
 from shared.deid.patients import Patients
 from shared.deid.policy import Policy, load
 from shared.deid.pseudonyms import Pseudonyms
@@ -24,6 +24,7 @@ from shared.deid.sequence import DELETE, WRITE, buried, sequence
 from shared.deid.walk import Given, Scrub
 from shared.errors import Code, Problem
 from shared.events.data import Validated
+from shared.fhir.elements import resource_types
 from shared.fhir.port import Resource
 from shared.phi import Phi
 
@@ -57,7 +58,7 @@ class Door:
         self.policy = policy
         self._today = today
         self._epoch = epoch
-        self._rules = compile_policy(policy, pseudonyms)
+        self._rules = Compiler(policy, pseudonyms)
         self._patients = Patients(policy, pseudonyms)
 
     def row(self, reference: Validated, resource: Phi[Resource] | None, prose: Phi[Scrubbed] | None = None) -> SafeRow:
@@ -65,7 +66,7 @@ class Door:
 
         `prose` has what may leave of each free text (see `texts_of`); what is not in it is withheld, and the row says so.
         """
-        if reference.type not in self._rules:
+        if reference.type not in resource_types():
             raise Problem(Code.NO_POLICY, "resourceType")
         if self._epoch is not None and reference.generation >> 16 > self._epoch:
             raise Problem(Code.POLICY_BEHIND, "generation")  # the row would pass for one of the newer policy
@@ -114,7 +115,7 @@ class Door:
     @property
     def types(self) -> frozenset[str]:
         """The resource types that the policy knows."""
-        return frozenset(self._rules)
+        return resource_types()
 
     def patient(self, resource: Phi[Resource]) -> Phi[str] | None:
         """The id of the Patient that a resource is about: whose record its free text is matched against."""
@@ -123,7 +124,7 @@ class Door:
     def deidentify(self, resource: Resource, scrub: Scrub | None = None) -> dict[str, object]:
         """What may leave of a resource, FHIR-shaped. Without `scrub` no free text does. Raises Problem: NO_POLICY."""
         resource_type = resource.get("resourceType")
-        if type(resource_type) is not str or (rules := self._rules.get(resource_type)) is None:
+        if type(resource_type) is not str or (rules := self._rules.of(resource_type)) is None:
             raise Problem(Code.NO_POLICY, "resourceType")
         safe: dict[str, object] = {"resourceType": resource_type}
         if (name := self.pseudonyms.resource(resource_type, resource.get("id"))) is not None:

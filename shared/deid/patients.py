@@ -33,10 +33,8 @@ class Patients:
     def __init__(self, policy: Policy, pseudonyms: Pseudonyms) -> None:
         self._pseudonyms = pseudonyms
         self._moves = any(rule.to == "shift" for rule in policy.rules.values() if rule.verb in (Verb.DATE, Verb.BIRTH))
-        self._places: Mapping[str, tuple[tuple[str, ...], ...]] = {
-            name: tuple(place for place in map(_split, policy.patient) if place[0] in given.elements)
-            for name, given in r4.types().items()
-        }
+        self._all = tuple(_split(place) for place in policy.patient)
+        self._of_type: dict[str, tuple[tuple[str, ...], ...]] = {}
         self._renamed = references.target(pseudonyms)
         self._refer = references.reference(pseudonyms, self._renamed, (_PATIENT,))
 
@@ -49,22 +47,29 @@ class Patients:
     def about(self, resource: Resource) -> Phi[str] | None:
         """The id of the Patient that a resource names first, or of the resource itself if it is one."""
         resource_type = resource.get("resourceType")
-        if type(resource_type) is not str or resource_type not in self._places:
+        if type(resource_type) is not str or resource_type not in r4.types():
             return None
         if resource_type == _PATIENT:
             own = resource.get("id")
             return Phi(own) if isinstance(own, str) else None
-        for place in self._places[resource_type]:
+        for place in self._places(resource_type):
             for value in _at(resource, place):
                 text = value.get("reference") if isinstance(value, Mapping) else None
                 if type(text) is str and len(text) <= _LONGEST and (found := _LITERAL.search(text)):
                     return Phi(found[1] or found[2])
         return None
 
+    def _places(self, resource_type: str) -> tuple[tuple[str, ...], ...]:
+        """Of the policy's places those that this type of R4 has."""
+        if (places := self._of_type.get(resource_type)) is None:
+            known = r4.types()[resource_type].elements
+            places = self._of_type[resource_type] = tuple(place for place in self._all if place[0] in known)
+        return places
+
     def _patient(self, resource_type: str, resource: Resource) -> str:
         """The pseudonym of the patient, or of the resource itself; empty for one that has not even an id."""
         if resource_type != _PATIENT:
-            for place in self._places[resource_type]:
+            for place in self._places(resource_type):
                 if len(place) == 1 and type(value := resource.get(place[0])) is not list:
                     if type(value) is dict and (found := self._named(value)) is not None:  # `subject`: nearly always
                         return found

@@ -10,10 +10,9 @@ that two rows with one hash were made by the same rules.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, cached_property
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 import rtoml
@@ -75,8 +74,7 @@ class Special(Struct, frozen=True):
     why: str
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(Struct, frozen=True, dict=True):
     """A policy as its files say it."""
 
     name: str
@@ -148,5 +146,6 @@ def hash_of(paths: list[Path]) -> str:
     """Over the names and the bytes of the files, in the order of their names: where a machine keeps them must not tell."""
     whole = sha256(REVISION)
     for path in sorted(paths, key=lambda path: path.name):
-        whole.update(path.name.encode() + b"\0" + sha256(path.read_bytes()).digest())
+        with path.open("rb", buffering=0) as file:
+            whole.update(path.name.encode() + b"\0" + file_digest(file, "sha256").digest())
     return whole.hexdigest()

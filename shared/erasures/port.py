@@ -1,7 +1,6 @@
 """The port of the erasures, and what is written down of one."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from msgspec import Struct
@@ -9,12 +8,14 @@ from msgspec import Struct
 type Counts = Mapping[str, int]  # table, or `graph` → rows that still hold something of the patient
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What there is of a patient: the keys of his rows with their types, and the rows that hold something."""
 
-    keys: tuple[tuple[str, str], ...] = field(repr=False)
+    keys: tuple[tuple[str, str], ...]
     counts: Counts
+
+    def __repr__(self) -> str:  # without the keys, which are all of one patient
+        return f"Found({self.counts!r})"
 
 
 class Proof(Struct, frozen=True):

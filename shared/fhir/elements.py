@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-import orjson
 from msgspec import Struct, json
 
 _FOLDER = Path(__file__).parents[2] / "schemas" / "fhir" / "r4"
@@ -53,6 +52,18 @@ def json_names(name: str, element: Element) -> Mapping[str, str]:
         return {name: element.types[0]}
     stem = name.removesuffix(CHOICE)
     return {stem + given[0].upper() + given[1:]: given for given in element.types}
+
+
+@cache
+def named(type_name: str) -> Mapping[str, tuple[Element, str]]:
+    """A type's elements by the names that JSON has for them, each with its type: valueString is value[x] as a string."""
+    found: dict[str, tuple[Element, str]] = {}
+    for name, element in types()[type_name].elements.items():
+        if name.endswith(CHOICE):
+            found.update({json_name: (element, given) for json_name, given in json_names(name, element).items()})
+        else:
+            found[name] = element, element.types[0]
+    return found
 
 
 class _Raw(Struct):
@@ -103,14 +114,22 @@ class Codes(Struct, frozen=True):
     parts: Mapping[str, Mapping[str, frozenset[str]]]  # the same sets, system by system
 
 
+class _CodesFile(Struct):
+    systems: dict[str, frozenset[str]]
+    sets: dict[str, dict[str, frozenset[str] | None]]  # None: all codes of the system
+
+
 @cache
 def codes() -> Codes:
     """The codes of R4's own terminology."""
-    raw = orjson.loads(CODES.read_bytes())
-    systems = {url: frozenset(given) for url, given in raw["systems"].items()}
+    raw = json.decode(CODES.read_bytes(), type=_CodesFile)
     parts = {
-        url: {system: systems[system] if given is None else frozenset(given) for system, given in content.items()}
-        for url, content in raw["sets"].items()
+        url: {system: raw.systems[system] if given is None else given for system, given in content.items()}
+        for url, content in raw.sets.items()
     }
-    sets = {url: frozenset().union(*content.values()) for url, content in parts.items()}
-    return Codes(systems, sets, parts)
+    sets = {url: _union(*content.values()) for url, content in parts.items()}
+    return Codes(raw.systems, sets, parts)
+
+
+def _union(first: frozenset[str], *others: frozenset[str]) -> frozenset[str]:
+    return first.union(*others) if others else first

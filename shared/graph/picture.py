@@ -5,7 +5,6 @@ and a row can be drawn again without asking about any other.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from msgspec import Struct
 
@@ -16,22 +15,26 @@ CONCEPT = "Concept"  # the vertex of a code: its id is `system|code`
 KNOWN = "known"  # false on a vertex that only an edge names, or whose row was deleted: no published query shows it
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """An edge that leaves a row's vertex."""
+class Edge(Struct, frozen=True, eq=False):
+    """An edge that leaves a row's vertex. Two are the same when they lead to the same end, whatever their attributes say."""
 
     type: str
     to: End
-    attributes: tuple[tuple[str, Value], ...] = field(default=(), compare=False)
+    attributes: tuple[tuple[str, Value], ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Edge) and (self.type, self.to) == (other.type, other.to)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.to))
 
 
-@dataclass(frozen=True, slots=True)
-class Vertex:
+class Vertex(Struct, frozen=True):
     """A vertex as a graph holds it, with the edges that its row owns."""
 
     type: str
     id: str
-    attributes: Mapping[str, Value] = field(hash=False)
+    attributes: Mapping[str, Value]
     edges: tuple[Edge, ...] = ()
 
 

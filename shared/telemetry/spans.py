@@ -46,16 +46,16 @@ _HOOK = "POST /v1/webhooks/medplum/{subscription}"
 _TOPIC = r"[a-z]+[a-z.\-]{0,60}"
 _NAME = re.compile(rf"(send|process) {_TOPIC}|(medplum|dlp|bigquery|ledger) [a-z]{{1,16}}|{re.escape(_HOOK)}")
 _SUBSCRIPTION = rf"{_TOPIC}--[a-z\-]{{1,30}}"
-ATTRIBUTES: Mapping[str, re.Pattern[str] | type[int]] = {
-    "messaging.system": re.compile("gcp_pubsub"),
-    "messaging.operation.name": re.compile("send|process"),
-    "messaging.operation.type": re.compile("send|process"),
+ATTRIBUTES: Mapping[str, re.Pattern[str] | frozenset[str] | type[int]] = {
+    "messaging.system": frozenset({"gcp_pubsub"}),
+    "messaging.operation.name": frozenset({"send", "process"}),
+    "messaging.operation.type": frozenset({"send", "process"}),
     "messaging.destination.name": re.compile(_TOPIC),
     "messaging.destination.subscription.name": re.compile(_SUBSCRIPTION),
     "messaging.gcp_pubsub.message.delivery_attempt": int,
-    "http.request.method": re.compile("POST"),
-    "http.route": re.compile(re.escape(_HOOK.partition(" ")[2])),
-    "error.type": re.compile("|".join(code.slug for code in Code)),
+    "http.request.method": frozenset({"POST"}),
+    "http.route": frozenset({_HOOK.partition(" ")[2]}),
+    "error.type": frozenset(code.slug for code in Code),
 }
 
 _tracer: trace.Tracer | None = None
@@ -189,7 +189,13 @@ def _fits(name: str, value: object) -> bool:
     form = ATTRIBUTES.get(name)
     if form is int:
         return type(value) is int
-    return isinstance(form, re.Pattern) and isinstance(value, str) and form.fullmatch(value) is not None
+    if not isinstance(value, str):
+        return False
+    return (
+        form.fullmatch(value) is not None
+        if isinstance(form, re.Pattern)
+        else isinstance(form, frozenset) and value in form
+    )
 
 
 def _exporter(settings: Settings) -> "SpanExporter":

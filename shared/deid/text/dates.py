@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator
 
 from shared.deid.text.port import Label, Span
 
-_MONTH = (
+_NAMES_OF_MONTHS = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?|janvier|f[ée]vrier|avril|juin|juillet|ao[ûu]t|septembre|octobre|novembre|d[ée]cembre"
     r"|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre)"
@@ -45,7 +45,9 @@ _IN_FIGURES = (
     ),
     re.compile(r"(?<![\d./-])(?:0?[1-9]|1[0-2])/(?:(?:19|20)\d\d)(?![\d/])"),
 )
-_ANY_MONTH = re.compile(rf"{_MONTH}(?![a-z])")
+_ANY_MONTH = re.compile(rf"{_NAMES_OF_MONTHS}(?!(?!of )[a-z])")
+_MARK = "\ua7ff"  # a letter that no note has: a text is read with each letter of a month's name written so
+_MONTH = rf"{_MARK}+"
 _WITH_A_MONTH = (
     re.compile(
         rf"\b{_MONTH}\.?[ \t-]?\s?{_DAY}{_NTH}?(?:,?[ \t]*[/-]?\s?{_YEAR}"
@@ -144,13 +146,18 @@ def dates(text: str, low: str, *, careless: bool) -> Iterator[Span]:
             last = match.end()
             yield Span(*match.span(), Label.DATE)
     yield from (Span(*match.span(), Label.DATE) for match in _DASHED.finditer(low))
-    if _ANY_MONTH.search(low) is not None:
+    marked = _ANY_MONTH.sub(_marked, low)
+    if marked != low:
         for pattern in _WITH_A_MONTH:
-            yield from (Span(*match.span(), Label.DATE) for match in pattern.finditer(low))
+            yield from (Span(*match.span(), Label.DATE) for match in pattern.finditer(marked))
         yield from (Span(*match.span(1), Label.DATE) for match in _MONTH_ALONE.finditer(text))
         if careless:
             yield from (Span(*match.span(1), Label.DATE) for match in _MONTH_ALONE_SMALL.finditer(low))
     yield from (Span(*match.span(), Label.DATE) for match in _DAY_ALONE.finditer(low))
+
+
+def _marked(month: re.Match[str]) -> str:
+    return _MARK * len(month[0])
 
 
 def _dated(low: str, match: re.Match[str]) -> bool:

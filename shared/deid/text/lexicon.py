@@ -39,7 +39,7 @@ class Lexicon(Struct, frozen=True):
     given: Container[str]
     surnames: Container[str]
     places: Container[str]
-    nicknames: Mapping[str, frozenset[str]]
+    nicknames: Mapping[str, str]  # a name and, with blanks between, all that its bearer is called too
     lists: Mapping[str, frozenset[str]]  # words.toml: titles, relations, credentials, ...
 
 
@@ -56,13 +56,12 @@ class _Such:
 @cache
 def lexicon() -> Lexicon:
     """The lexicon. Raises OSError when its files are not there."""
-    short: dict[str, set[str]] = {}
+    nicknames: dict[str, str] = {}
     for line in (FOLDER / "nicknames.txt").read_text().splitlines():
-        name, *others = line.split()
-        for one in (name, *others):
-            short.setdefault(one, set()).update(others, (name,))
+        for name in line.split():
+            nicknames[name] = f"{nicknames[name]} {line}" if name in nicknames else line
     by_hand = rtoml.loads((FOLDER.parent / "words.toml").read_text())
-    lists = {name: frozenset(map(plain, given.split())) for name, given in by_hand.items()}
+    lists = {name: frozenset(plain(given).split()) for name, given in by_hand.items()}
     lists["never"] |= lists["function"]
     told = lists["eponyms"] | lists["products"] | lists["abbreviations"]
     given, surnames, places, clinical, words, rare = (
@@ -80,6 +79,6 @@ def lexicon() -> Lexicon:
         given=given,
         surnames=surnames,
         places=places,
-        nicknames={name: frozenset(others) for name, others in short.items()},
+        nicknames=nicknames,
         lists=lists,
     )

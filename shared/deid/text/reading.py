@@ -1,22 +1,29 @@
 """One text as the finders read it: its words, and what each can be by the lexicon."""
 
-import re
 from enum import Enum
 from typing import final
 
 from shared.deid.text.lexicon import Lexicon
 from shared.deid.text.tokens import Shape, Start, Word, words
 
-_VOWEL = re.compile(r"[aeiouy]")
-_MEDICAL = re.compile(
-    r"(?:itis|osis|oses|emia|aemia|ectomy|otomy|ostomy|oscopy|plasty|graphy|graphic|gram|pathy|pathic|algia|uria|penia|philia|cytosis|oma|omas|mab|mabs|nib|statin|pril|sartan|olol|azole|cillin|mycin|micin|floxacin"
-    r"|cycline|oxetine|triptan|gliptin|glutide|flozin|parin|xaban|dipine|zosin|zepam|zolam|barbital|caine|solone|tidine|prazole|lukast|terol|tropium|dronate|ology|ologist|ologic|ological|iatric|iatry|scope"
-    r"|metry|genic|lytic|plegia|paresis|phasia|phagia|pnea|pnoea|rrhea|rrhoea|rrhage|trophy|trophic|tropic|ectasis|stasis|stenosis|lysis|emic|etic|otic|itic|opic|ical|ically)$"
-)
-_ENGLISH = re.compile(
-    r"(?:ations?|tions?|sion|ings?|ness|ments?|ably|ibly|ally|i[sz]ed|i[sz]ing|ular|eal|oids?|ase|ated?|ide|ine|ism|ists?|ity|ities|ive|less|like|free|ful|able|ible|ous|ously|ics|logic|vir|sone|meter|ed)$"
-)
-_CONTRACTED = re.compile(r"'(?:d|ll|m|re|t|ve)$")
+_VOWELS = frozenset("aeiouy")
+# What such words end in.
+_MEDICAL = (
+    "itis", "osis", "oses", "emia", "aemia", "ectomy", "otomy", "ostomy", "oscopy", "plasty", "graphy", "graphic",
+    "gram", "pathy", "pathic", "algia", "uria", "penia", "philia", "cytosis", "oma", "omas", "mab", "mabs", "nib",
+    "statin", "pril", "sartan", "olol", "azole", "cillin", "mycin", "micin", "floxacin", "cycline", "oxetine",
+    "triptan", "gliptin", "glutide", "flozin", "parin", "xaban", "dipine", "zosin", "zepam", "zolam", "barbital",
+    "caine", "solone", "tidine", "prazole", "lukast", "terol", "tropium", "dronate", "ology", "ologist", "ologic",
+    "ological", "iatric", "iatry", "scope", "metry", "genic", "lytic", "plegia", "paresis", "phasia", "phagia", "pnea",
+    "pnoea", "rrhea", "rrhoea", "rrhage", "trophy", "trophic", "tropic", "ectasis", "stasis", "stenosis", "lysis",
+    "emic", "etic", "otic", "itic", "opic", "ical", "ically",
+)  # fmt: skip
+_ENGLISH = (
+    "tion", "tions", "sion", "ing", "ings", "ness", "ment", "ments", "ably", "ibly", "ally", "ular", "eal", "oid",
+    "oids", "ase", "ate", "ed", "ide", "ine", "ism", "ist", "ists", "ity", "ities", "ive", "less", "like", "free",
+    "ful", "able", "ible", "ous", "ously", "ics", "logic", "vir", "sone", "meter",
+)  # fmt: skip
+_CONTRACTED = ("'d", "'ll", "'m", "'re", "'t", "'ve")
 _CARELESS = 0.06  # the share of words with a capital, below which nobody typed any
 
 
@@ -65,7 +72,7 @@ class Reading:
 
     def _kind(self, word: Word) -> Kind:
         key, lexicon = word.key, self.lexicon
-        if key in self.lists["never"] or _CONTRACTED.search(key) or key.removesuffix("s") in self.lists["never"]:
+        if key in self.lists["never"] or key.endswith(_CONTRACTED) or key.removesuffix("s") in self.lists["never"]:
             return Kind.NEVER
         if key in lexicon.clinical:
             return Kind.CLINICAL
@@ -85,9 +92,9 @@ class Reading:
             return Kind.STRANGE
         if key[-1] == "s" and (key[:-1] in lexicon.words or key[:-1] in lexicon.clinical):
             return Kind.ORDINARY
-        if not _VOWEL.search(key) or (len(key) > 5 and _MEDICAL.search(key)):
+        if _VOWELS.isdisjoint(key) or (len(key) > 5 and key.endswith(_MEDICAL)):
             return Kind.CLINICAL
-        return Kind.UNSURE if len(key) > 5 and _ENGLISH.search(key) else Kind.STRANGE
+        return Kind.UNSURE if len(key) > 5 and key.endswith(_ENGLISH) else Kind.STRANGE
 
     def _compound(self, word: Word) -> Kind:
         written = [part for part in word.text.split("-") if part]

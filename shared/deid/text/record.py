@@ -17,13 +17,12 @@ from typing import final
 
 from shared.deid.text.lexicon import Lexicon, plain
 from shared.deid.text.port import Label, Span
-from shared.deid.text.streets import ENDS, UNITS
+from shared.deid.text.streets import ENDS, KINDS, UNITS
 from shared.deid.text.tokens import Shape, Start, Word
 from shared.fhir.port import Resource
 
 _PART = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TAIL = re.compile(rf"(?:\W{{1,2}}{ENDS}\b\.?(?! of\b)){{0,2}}(?: (?:[NS][EW]?|[EW])\b\.?)?{UNITS}?")
-_KIND = re.compile(ENDS)
 _BOX = re.compile(r"(?:p\.?\s?o\.?\s?)?box\W*(\d+)", re.IGNORECASE)
 _INITIALS = re.compile(r"(?<![\w.])[A-Z](?:[.‑-]{1,2}\s?[A-Z]){1,3}(?:\.|(?!\w))")
 _LAST_FOUR = re.compile(
@@ -274,7 +273,7 @@ class Record:
     def _short(self, given: str) -> None:
         """The usual short forms of a given name, and its own beginnings and ends where they are no words."""
         lexicon = self._lexicon
-        self.names |= lexicon.nicknames.get(given, frozenset())
+        self.names.update(lexicon.nicknames.get(given, "").split())
         if (written := _WRITTEN_SHORT.get(given)) is not None:
             self.names.add(written)
         for form in (
@@ -298,7 +297,7 @@ class Record:
         for part in _PART.findall(text) if isinstance(text, str) else ():
             if part[0].isupper() and plain(part) not in self._lexicon.lists["credentials"]:
                 self._add(part)
-                self.names |= self._lexicon.nicknames.get(plain(part), frozenset())
+                self.names.update(self._lexicon.nicknames.get(plain(part), "").split())
 
     def _initialled(self, parts: Sequence[str]) -> None:
         letters = [part[0].upper() for part in parts]
@@ -356,7 +355,7 @@ class Record:
             return
         number, names = found.group(1) or "", list[str]()
         for part in re.findall(r"[\w’'-]+", found.group(2)):
-            if names and _KIND.fullmatch(part):
+            if names and part.lower() in KINDS:
                 break
             names.append(part)
         if not names:

@@ -15,13 +15,15 @@ UNITS = (
     r"|bldg|lot|no)"
     r"\.? ?#?[\w-]{1,6})"
 )
-ENDS = (
-    r"(?i:street|st|avenue|ave|av|road|rd|lane|ln|drive|dr|boulevard|blvd|court|ct|place|pl|terrace|ter|terr|way|circle|cir|trail"
+_ENDS = (
+    r"street|st|avenue|ave|av|road|rd|lane|ln|drive|dr|boulevard|blvd|court|ct|place|pl|terrace|ter|terr|way|circle|cir|trail"
     r"|trl|parkway|pkwy|highway|hwy|square|sq|loop|row|alley|close|crescent|cres|mews|gardens|gdns|grove|walk|path|pike|turnpike"
     r"|route|rte|run|crossing|point|pt|plaza|plz|view|ridge|heights|hts|hill|hollow|bend|landing|esplanade|promenade|quay|wharf"
     r"|green|causeway|expressway|junction|vale|rise|glen|park|drove|parade|broadway|overlook|trace|cove|bypass|bluff|fork|creek"
-    r"|mall|spur|lodge|house|lp|pk|wy|tpke|rdg|hl|knoll|knl|cv|br|mdws|lndg|vly)"
+    r"|mall|spur|lodge|house|lp|pk|wy|tpke|rdg|hl|knoll|knl|cv|br|mdws|lndg|vly"
 )
+ENDS = rf"(?i:{_ENDS})"
+KINDS = frozenset(_ENDS.split("|"))
 _NAME = r"[A-Z][\w’'.-]*"
 _COMPASS = r"(?:[NSEW]|[NS][EW])"
 _LINES = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.deid.compile import compile_policy
+from shared.deid.compile import check
 from shared.deid.policy import FOLDER, NAMES, Policy, PolicyError, Tree, Verb, hash_of, load
 from shared.deid.pseudonyms import Pseudonyms
 from shared.fhir.elements import json_names, types
@@ -104,7 +104,12 @@ def test_a_policy_that_does_not_fit_r4_is_refused_before_it_is_used(
 ) -> None:
     _change(folder / "elements" / "people.toml", old, new)
     with pytest.raises(ValueError, match=place):
-        compile_policy(load("safe-harbor", folder), NAMES_OF_RULES)
+        check(load("safe-harbor", folder), NAMES_OF_RULES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_policy_of_the_house_fits_r4_as_a_whole(name: str) -> None:
+    check(load(name), NAMES_OF_RULES)
 
 
 def test_an_unknown_policy_is_refused() -> None:
