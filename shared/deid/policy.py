@@ -111,7 +111,7 @@ def _read(name: str, folder: Path) -> Policy:
         raise PolicyError(f"{name}: no such policy")
     shared = [folder / f"{part}.toml" for part in ("common", "code-systems", "lists", "places", "units")]
     tables = sorted((folder / "elements").glob("*.toml"))
-    words = [folder / "text" / "words.toml", *(folder / "text" / "lexicon").glob("*.txt")]
+    words = [folder / "text" / "words.toml", *(folder / "text" / "lexicon").iterdir()]
     own = folder / f"{name}.toml"
     raw = {path.stem: rtoml.loads(path.read_text()) for path in (own, *shared)}
     common = raw["common"]

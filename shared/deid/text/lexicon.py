@@ -65,7 +65,7 @@ def lexicon() -> Lexicon:
     lists["never"] |= lists["function"]
     told = lists["eponyms"] | lists["products"] | lists["abbreviations"]
     given, surnames, places, clinical, words, rare = (
-        WordList(FOLDER / f"{name}.txt") for name in ("given", "surnames", "places", "clinical", "words", "rare")
+        WordList(FOLDER / f"{name}.json") for name in ("given", "surnames", "places", "clinical", "words", "rare")
     )
 
     def proper(word: str) -> bool:

@@ -1,36 +1,45 @@
 """A list of words in the form in which its file has it: a membership test, and no object for each word.
 
-    aba ⇥ abacus ⇥ abandon ⇥ abate ⇥      a line for the words that begin alike, behind their beginning
+    "aba": "|aba|abacus|abandon|abate|"     the words that begin with these three letters
+    "ab":  "|abcoulomb|abfarad|abwatt|"     where few do, with these two
 
-As sets of words the lists are seventy megabytes and a third of a second at each start; as lines they are what the files are,
-and a question takes half a microsecond longer. Nothing of what was looked for is remembered: it may be a patient's name.
+As sets of words the lists are seventy megabytes and a third of a second at each start; as these texts they are what the files
+are, and a question takes half a microsecond longer. Nothing of what was looked for is remembered: it may be a patient's name.
 """
 
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
-_BEGINNING = 3  # letters: a few hundred words at most share them
+from msgspec import json
+
+_LONG, _SHORT = 3, 2  # letters of a beginning: a few hundred words at most share the long one
+_FEW = 60  # characters: words that are shorter together have no text of their own
 
 
 class WordList:
-    """The words of a file that `written` gave. Raises OSError without the file.
+    """The words of a file that `written` gave. Raises OSError without the file, ValueError when it is not of that form.
 
-    What is asked for is one word: with a tab in it the answer says nothing.
+    What is asked for is one word: with a `|` in it the answer says nothing.
     """
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_alike",)
 
     def __init__(self, path: Path) -> None:
-        with path.open(encoding="utf-8") as lines:
-            self._lines = {line[: line.find("\t")]: line for line in lines}
+        self._alike = json.decode(path.read_bytes(), type=dict[str, str])
 
     def __contains__(self, word: object) -> bool:
-        line = self._lines.get(word[:_BEGINNING]) if isinstance(word, str) else None
-        return line is not None and f"\t{word}\t" in line
+        if not isinstance(word, str):
+            return False
+        alike = self._alike.get(word[:_LONG]) or self._alike.get(word[:_SHORT])
+        return alike is not None and f"|{word}|" in alike
 
 
 def written(words: Iterable[str]) -> str:
-    """The file's text: sorted by code points, each word once."""
-    groups = groupby(sorted(set(words)), key=lambda word: word[:_BEGINNING])
-    return "".join("\t".join((beginning, *alike, "\n")) for beginning, alike in groups)
+    """The file's text, a beginning on each line: sorted by code points, each word once."""
+    texts: dict[str, str] = {}
+    for beginning, alike in groupby(sorted(set(words)), key=lambda word: word[:_LONG]):
+        text = "|".join(alike)
+        at = beginning if len(beginning) == _LONG and len(text) >= _FEW else beginning[:_SHORT]
+        texts[at] = f"{texts.get(at, '|')}{text}|"
+    return "{\n" + ",\n".join(f'"{beginning}":"{text}"' for beginning, text in sorted(texts.items())) + "\n}\n"

@@ -3,21 +3,22 @@
 import random
 from pathlib import Path
 
+import orjson
 import pytest
 
 from shared.deid.text.lexicon import FOLDER
 from shared.deid.text.wordlist import WordList, written
 
-FILES = sorted(FOLDER.glob("*.txt"))
+FILES = sorted(FOLDER.glob("*.json"))
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.stem != "nicknames"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_word_is_in_the_list_exactly_if_it_stands_in_the_file(path: Path) -> None:
     text = path.read_text("utf-8")
-    lines = [word for line in text.splitlines() for word in line.split("\t")[1:-1]]
-    assert written(lines) == text, "each once, behind its beginning: what the search rests on"
-    words, listed, chance = frozenset(lines), WordList(path), random.Random(7)
-    known = [*chance.sample(lines, 4000), lines[0], lines[-1]]
+    there = [word for alike in orjson.loads(text).values() for word in alike[1:-1].split("|")]
+    assert written(there) == text, "each once, at its beginning: what the search rests on"
+    words, listed, chance = frozenset(there), WordList(path), random.Random(7)
+    known = [*chance.sample(there, 4000), there[0], there[-1]]
     assert [word for word in known if word not in listed] == []
     asked = {made for word in known for made in _near(word, chance)}
     assert [word for word in asked if (word in listed) is not (word in words)] == []
