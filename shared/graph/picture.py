@@ -25,6 +25,9 @@ class Edge(Struct, frozen=True, eq=False):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Edge) and (self.type, self.to) == (other.type, other.to)
 
+    def __ne__(self, other: object) -> bool:  # a Struct's own asks another question
+        return not self == other
+
     def __hash__(self) -> int:
         return hash((self.type, self.to))
 

@@ -74,6 +74,9 @@ class Lease(Struct, frozen=True, eq=False):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Lease) and _said(self) == _said(other)
 
+    def __ne__(self, other: object) -> bool:  # a Struct's own asks another question
+        return not self == other
+
 
 def _said(lease: Lease) -> tuple[object, ...]:
     return lease.key, lease.owner, lease.token, lease.until, lease.fingerprint

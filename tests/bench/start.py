@@ -23,7 +23,7 @@ from tests.tenant import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 ZONES = ("ingress", "clinical", "analytics", "ops")
-RUNS = 9
+RUNS = 15
 DEAD = "127.0.0.1:9"
 CPU_TARGET, MEMORY_TARGET = 1.2, 1.3  # times the imports alone
 

@@ -55,6 +55,14 @@ async def pair(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyte
     await made.b.close()
 
 
+def test_a_lease_is_the_same_whatever_its_store_noted_on_it() -> None:
+    lease, noted, next = (
+        Lease(KEY, "a", token, 190.0, PRINT, seen) for token, seen in ((1, None), (1, object()), (2, None))
+    )
+    assert (lease == noted, lease != noted) == (True, False)
+    assert (lease == next, lease != next) == (False, True)
+
+
 async def test_a_new_key_is_leased(pair: Pair) -> None:
     assert await pair.a.get(KEY) is None
     assert await claim(pair.a) == Lease(KEY, "a", 1, 190.0, PRINT)

@@ -8,7 +8,7 @@ from shared.errors import Code, Problem
 from shared.graph import plan
 from shared.graph.drawing import Drawing
 from shared.graph.gsql import text
-from shared.graph.picture import CONCEPT, KNOWN
+from shared.graph.picture import CONCEPT, KNOWN, Edge
 from shared.graph.plan import DEFAULTS, FILE
 from shared.graph.rows import view_rows
 from shared.local.tigergraph.schema import parse
@@ -19,6 +19,13 @@ from tests.drawings import DRAWING, change, key
 
 SHIPPED = plan.shipped()
 REAL = Drawing(SHIPPED, view_rows)
+
+
+def test_an_edge_is_the_same_wherever_its_attributes_alone_differ() -> None:
+    edge, other = Edge("CODED_AS", (CONCEPT, "a")), Edge("CODED_AS", (CONCEPT, "b"))
+    told = Edge(edge.type, edge.to, (("since", "2020"),))
+    assert (edge == told, edge != told, len({edge, told})) == (True, False, 1)
+    assert (edge == other, edge != other, len({edge, other})) == (False, True, 2)
 
 
 def test_the_schema_file_is_the_plan_in_gsql() -> None:
