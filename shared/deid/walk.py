@@ -1,4 +1,4 @@
-"""The walk: a resource is read once, by functions put together at start; what no function answers stays behind.
+"""The walk: a resource is read once, by functions put together before; what no function answers stays behind.
 
 A `Leave` function takes a JSON value and answers what may leave in its place, or None. A table has one function for
 each JSON name that the policy names; a name without a function is not even looked at, and so cannot leak, nor can its

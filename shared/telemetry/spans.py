@@ -187,15 +187,11 @@ def listed(span: "ReadableSpan") -> bool:
 
 def _fits(name: str, value: object) -> bool:
     form = ATTRIBUTES.get(name)
-    if form is int:
-        return type(value) is int
     if not isinstance(value, str):
-        return False
-    return (
-        form.fullmatch(value) is not None
-        if isinstance(form, re.Pattern)
-        else isinstance(form, frozenset) and value in form
-    )
+        return form is int and type(value) is int
+    if isinstance(form, frozenset):
+        return value in form
+    return isinstance(form, re.Pattern) and form.fullmatch(value) is not None
 
 
 def _exporter(settings: Settings) -> "SpanExporter":
